@@ -1,0 +1,1 @@
+"""Circuit breakers, health and graceful degradation for Python services."""

@@ -1,0 +1,1 @@
+"""The switchgear plugin for db."""
