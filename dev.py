@@ -1,200 +1,379 @@
 #!/usr/bin/env python3
-"""Do everything a developer does here; needs Python 3.11 or later and pip (or uv), nothing else.
+"""Everything a developer does here. Needs Python 3.11 or later with pip, or uv; installs the rest into .venv."""
 
-usage: python3 dev.py COMMAND [ARGUMENTS]
-"""
-
-# Standard library only, and no import from the workspace: this file runs before anything is installed.
-# The first run makes .venv and installs the locked packages; a run with nothing changed starts at once.
+# Standard library only, and nothing from the workspace: this file runs before anything is installed.
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
-PYTHON = BIN / "python"
-STAMP = VENV / "switchgear-stamp"
+STAMP = VENV / "set-up-from"
 REQUIREMENTS = ROOT / "requirements"
-MEMBERS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
-OLDEST_PYTHON = (3, 11)
+PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+MEMBERS = [ROOT / "core", *PLUGINS]
+
+# Wheels only, each with its hash: nothing is compiled, and no package's build code runs on a developer's machine.
+LOCKED = ("--require-hashes", "--only-binary=:all:")
 
 
 class Failure(Exception):
-    """Something the developer has to put right; printed as one paragraph, without a traceback."""
+    """Something the developer can put right; shown as it is, without a traceback."""
+
+
+# --- Commands: the docstring is the help ------------------------------------------------------------------------------
+
+
+def setup(_arguments: list[str]) -> int:
+    """Make .venv from the lock; every other command does so first when something changed."""
+    set_up()
+    return 0
+
+
+def demo(arguments: list[str]) -> NoReturn:
+    """Start four real backends, break them one after another and watch (--help: its options)."""
+    set_up()
+    become(BIN / "switchgear", "demo", *arguments)
+
+
+def test(arguments: list[str]) -> NoReturn:
+    """Run the tests; arguments go to pytest, --llm adds those with a real model (280 MB)."""
+    installer = set_up()
+    if "--llm" in arguments:
+        arguments = [argument for argument in arguments if argument != "--llm"]
+        installer.install("installing the model", *LOCKED, "-r", REQUIREMENTS / "llm.lock")
+        os.environ["SWITCHGEAR_TEST_LLM"] = "1"
+    become(BIN / "python", "-m", "pytest", *arguments)
+
+
+def lint(arguments: list[str]) -> int:
+    """Check style, format and import contracts; --fix mends what can be mended."""
+    set_up()
+    fix = "--fix" in arguments
+    return worst(
+        call(BIN / "ruff", "check", *(["--fix"] if fix else [])),
+        call(BIN / "ruff", "format", *([] if fix else ["--check"])),
+        call(BIN / "lint-imports"),
+    )
+
+
+def types(_arguments: list[str]) -> int:
+    """Check types with mypy and pyright, both strict."""
+    set_up()
+    return worst(call(BIN / "mypy"), call(BIN / "pyright"))
+
+
+def bench(arguments: list[str]) -> NoReturn:
+    """Measure against the bare call and the peers; arguments go to benchmarks."""
+    set_up()
+    become(BIN / "python", "-m", "benchmarks", *arguments)
+
+
+def docs(arguments: list[str]) -> NoReturn:
+    """Write the generated parts of the docs; --check fails where they have drifted instead."""
+    set_up()
+    become(BIN / "python", "-m", "docs.generate", *arguments)
+
+
+def wheels(_arguments: list[str]) -> int:
+    """Build every distribution and use each plugin alone in a clean environment."""
+    installer = set_up()
+    with tempfile.TemporaryDirectory(prefix="switchgear-wheels-") as folder:
+        built = Path(folder)
+        for member in MEMBERS:
+            step(f"building {member.relative_to(ROOT)}", BIN / "hatchling", "build", "-d", built, cwd=member)
+        versions = built / "versions.txt"
+        versions.write_text(_without_hashes(REQUIREMENTS / "dev.lock"))
+        [core] = built.glob("switchgear-*.whl")
+        for plugin in PLUGINS:
+            name = plugin.name
+            [wheel] = built.glob(f"switchgear_{name}-*.whl")
+            alone = built / name
+            _make_environment(alone)
+            clean = Installer(alone, installer.uv)
+            clean.install(f"{name}: installing", "-c", versions, core, wheel)
+            step(f"{name}: importing", alone / "bin/python", "-I", "-c", f"import switchgear_{name}", cwd=built)
+            clean.install(f"{name}: adding the command line", "-c", versions, f"switchgear[cli] @ {core.as_uri()}")
+            _check_listed(alone / "bin/switchgear", name)
+    return 0
+
+
+def mutate(_arguments: list[str]) -> int:
+    """Change the breaker and the window in every small way; every change should fail a test."""
+    set_up()
+    with tempfile.TemporaryDirectory(prefix="switchgear-mutants-") as folder:
+        copy = Path(folder)
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        for part in ("core/src", "tests"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        code = call(BIN / "mutmut", "run", cwd=copy)
+        call(BIN / "mutmut", "results", cwd=copy)
+        return code
+
+
+def lock(_arguments: list[str]) -> int:
+    """Resolve all versions anew, as of tool.uv.exclude-newer in pyproject.toml."""
+    installer = set_up()
+    if not installer.uv:
+        raise Failure("Only uv can write the lock, and it could not be installed here. Install uv and run this again.")
+    step("resolving", installer.uv, "lock", "--upgrade", "--python", BIN / "python")
+    everything = ("--all-packages", "--all-extras", "--no-default-groups", "--group", "dev", "--group", "bench")
+    for name, what in (
+        ("dev", everything),
+        ("bootstrap", ("--only-group", "bootstrap")),
+        ("llm", ("--only-group", "llm")),
+    ):
+        # Names, versions and hashes only: uv.lock itself names the index that this machine uses, so it stays untracked.
+        plain = ("--locked", "--no-emit-workspace", "--no-annotate", "--no-header", "--format", "requirements-txt")
+        step(f"writing {name}.lock", installer.uv, "export", *plain, *what, "-o", REQUIREMENTS / f"{name}.lock")
+    set_up()
+    return 0
+
+
+def everything(_arguments: list[str]) -> int:
+    """Run test, lint, types, docs --check and wheels, all of them even when one fails."""
+    set_up()
+    parts = (["test"], ["lint"], ["types"], ["docs", "--check"], ["wheels"])
+    failed = [part[0] for part in parts if call(sys.executable, __file__, *part)]
+    say(f"Failed: {', '.join(failed)}." if failed else "All passed.")
+    return 1 if failed else 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "setup": setup,
+    "demo": demo,
+    "test": test,
+    "lint": lint,
+    "types": types,
+    "bench": bench,
+    "docs": docs,
+    "wheels": wheels,
+    "mutate": mutate,
+    "lock": lock,
+    "all": everything,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 2 means that it could not be run."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this file is what tells a developer so
+        raise Failure(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}: try python3.11 dev.py ...")
+    name, *rest = arguments or ["--help"]
+    if name in {"-h", "--help", "help"}:
+        print(f"{__doc__}\n\nusage: python3 dev.py COMMAND [ARGUMENTS]\n")
+        print("\n".join(f"  {name:7} {command.__doc__}" for name, command in COMMANDS.items()))
+        return 0
+    if name not in COMMANDS:
+        raise Failure(f"There is no command {name!r}. There are: {', '.join(COMMANDS)}.")
+    return COMMANDS[name](rest)
 
 
 # --- Set-up -----------------------------------------------------------------------------------------------------------
 
 
 class Installer:
-    """Installs packages into one environment, with uv when it can be had and with plain pip when not."""
+    """Installs into one environment, with uv when it can be had, else with pip."""
 
-    def __init__(self, python: Path, uv: str | None) -> None:
-        self.python = python
+    def __init__(self, environment: Path, uv: str | None) -> None:
+        self.python = environment / "bin/python"
         self.uv = uv
 
     def install(self, what: str, *arguments: str | Path) -> None:
+        """Install what pip's arguments say."""
         if self.uv:
             try:
-                step(f"{what} with uv", self.uv, "pip", "install", "--python", self.python, *arguments)
+                step(what, self.uv, "pip", "install", "--python", self.python, *arguments)
             except Failure as failure:
-                # uv does not read pip's configuration, so that an index or proxy known only to pip fails here.
-                say(f"{failure}\nuv could not do it; trying pip.")
+                # uv does not read pip's configuration: an index or a proxy that only pip knows of fails here.
+                say(f"{failure}\ndev.py: trying with pip instead of uv.")
                 self.uv = None
-            else:
-                return
-        step(f"{what} with pip", *pip(self.python), *arguments)
+        if not self.uv:
+            step(f"{what} with pip", *_pip(self.python), *arguments)
 
 
-def pip(python: Path) -> list[str | Path]:
-    return [base_python(), "-m", "pip", "--python", python, "--disable-pip-version-check", "install"]
-
-
-def base_python() -> str:
-    """The interpreter that .venv is made from, also when dev.py itself runs inside .venv."""
-    return getattr(sys, "_base_executable", None) or sys.executable
-
-
-def set_up() -> None:
-    """Make .venv and install the locked packages, unless that is done already."""
+def set_up() -> Installer:
+    """Make .venv as the lock and the pyproject files say, unless it is so already."""
     fingerprint = _fingerprint()
     with _one_at_a_time():
+        uv = shutil.which("uv", path=search_path())
         if STAMP.is_file() and STAMP.read_text() == fingerprint:
-            return
+            return Installer(VENV, uv)
         started = time.monotonic()
         STAMP.unlink(missing_ok=True)
-        _make_environment()
-        installer = Installer(PYTHON, _find_uv())
-        # Wheels only: nothing is compiled, and no package's build code runs on a developer's machine.
-        locked = REQUIREMENTS / "dev.lock"
-        installer.install("installing the locked packages", "--require-hashes", "--only-binary=:all:", "-r", locked)
+        _make_environment(VENV)
+        installer = Installer(VENV, uv or _install_uv())
+        installer.install("installing locked packages", *LOCKED, "-r", REQUIREMENTS / "dev.lock")
         editable = [argument for member in MEMBERS for argument in ("-e", member)]
         installer.install("installing the workspace", "--no-deps", "--no-build-isolation", *editable)
         STAMP.write_text(fingerprint)
-        say(f"Ready after {time.monotonic() - started:.0f} s.")
+        say(f"ready after {time.monotonic() - started:.0f} s")
+        return installer
 
 
 def _fingerprint() -> str:
-    digest = hashlib.sha256(sys.version.encode())
-    for path in (REQUIREMENTS / "dev.lock", ROOT / "pyproject.toml", *(member / "pyproject.toml" for member in MEMBERS)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    inputs = [REQUIREMENTS / "dev.lock", *(folder / "pyproject.toml" for folder in (ROOT, *MEMBERS))]
+    return hashlib.sha256(sys.version.encode() + b"".join(path.read_bytes() for path in inputs)).hexdigest()
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Two commands started together must not both build .venv: the second waits for the first."""
-    import fcntl  # here, since Windows has none and deserves the message of main()
-
-    with Path(__file__).open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _one_at_a_time() -> Generator[None]:
+    """Let the second of two commands wait, so that they do not both build .venv."""
+    try:
+        import fcntl
+    except ImportError:
+        raise Failure("Developing needs Linux or macOS; on Windows, use WSL.") from None
+    with Path(__file__).open() as this_file:
+        fcntl.flock(this_file, fcntl.LOCK_EX)
         yield
 
 
-def _make_environment() -> None:
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if PYTHON.exists() and (VENV / "lib" / f"python{version}").is_dir():
+def _make_environment(folder: Path) -> None:
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if (folder / "bin/python").exists() and (folder / "lib" / version).is_dir():
         return
-    if VENV.exists():
-        shutil.rmtree(VENV)
-    # Debian splits ensurepip off into python3-venv; an environment without pip needs it not.
-    step(f"making .venv with Python {version}", base_python(), "-m", "venv", "--without-pip", VENV)
+    if folder.exists():
+        shutil.rmtree(folder)
+    # Without pip, since Debian keeps what would bring it in a package of its own; pip --python needs none in there.
+    step(f"making {folder.name} with {version}", _base_python(), "-m", "venv", "--without-pip", folder)
 
 
-def _find_uv() -> str | None:
-    found = shutil.which("uv", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
-    if found:
-        return found
-    if os.environ.get("SWITCHGEAR_NO_UV"):
+def _install_uv() -> str | None:
+    if os.environ.get("SWITCHGEAR_UV") == "no":
         return None
-    if subprocess.run([base_python(), "-m", "pip", "--version"], capture_output=True, check=False).returncode:
+    try:
+        step("installing uv", *_pip(BIN / "python"), *LOCKED, "-r", REQUIREMENTS / "bootstrap.lock")
+    except Failure as failure:
+        say(f"{failure}\ndev.py: going on with pip: the same in two minutes instead of half a one.")
+        return None
+    return str(BIN / "uv")
+
+
+def _pip(python: Path) -> list[str | Path]:
+    base = _base_python()
+    if subprocess.run([base, "-m", "pip", "--version"], capture_output=True, check=False).returncode:
         raise Failure(
-            f"{base_python()} has no pip, and uv is not installed either. "
+            f"Neither pip nor uv could be used: {base} has no pip, and uv is not on the path or failed. "
             "Install one of them (on Debian: apt install python3-pip) and run this again."
         )
-    with contextlib.suppress(Failure):
-        step("installing uv", *pip(PYTHON), "--require-hashes", "-r", REQUIREMENTS / "bootstrap.lock")
-        return str(BIN / "uv")
-    say("uv cannot be had here; plain pip does the same, in a minute or two instead of seconds.")
-    return None
+    return [base, "-m", "pip", "--python", python, "install", "--disable-pip-version-check"]
 
 
-# --- Running things ---------------------------------------------------------------------------------------------------
+def _base_python() -> str:
+    """Find the interpreter behind .venv, for when dev.py runs in there: it has pip, .venv has not."""
+    return str(getattr(sys, "_base_executable", "") or sys.executable)
 
 
-def step(what: str, *command: str | Path) -> None:
-    """Run a long command, saying how it goes; its output is shown only when it fails."""
+# --- The wheel check --------------------------------------------------------------------------------------------------
+
+
+def _without_hashes(lock_file: Path) -> str:
+    """Turn the lock into constraints that also fit wheels built a moment ago, which have no hash in it."""
+    lines = lock_file.read_text().splitlines()
+    return "".join(f"{line.rstrip(' ' + chr(92))}\n" for line in lines if not line.startswith(" "))
+
+
+def _check_listed(command: Path, name: str) -> None:
+    run = subprocess.run([command, "plugins", "--json"], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise Failure(f"switchgear plugins --json failed with only {name} installed. It said:\n{run.stderr.strip()}")
+    states = {plugin["name"]: plugin["state"] for plugin in json.loads(run.stdout)}
+    if states != {name: "ACTIVE"}:
+        raise Failure(f"Installed alone, the {name} plugin should be listed as ACTIVE and no other. Listed: {states}.")
+    say(f"{name}: alone in a clean environment it imports and is ACTIVE")
+
+
+# --- Running programs -------------------------------------------------------------------------------------------------
+
+
+def search_path() -> str:
+    """Put .venv before everything else on the path."""
+    return f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+
+
+def environ() -> dict[str, str]:
+    """Make the environment that programs see: .venv is active, and uv trusts what the system trusts."""
+    return {
+        "UV_SYSTEM_CERTS": "1",  # a company's own certificate authority is known to the system, not to uv
+        **os.environ,
+        "VIRTUAL_ENV": str(VENV),
+        "PATH": search_path(),
+    }
+
+
+def become(program: Path, *arguments: str) -> NoReturn:
+    """Replace this process, so that signals and the exit code are the program's own."""
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execve(program, [str(program), *arguments], environ())  # noqa: S606 - no shell is wanted
+
+
+def call(program: str | Path, *arguments: str, cwd: Path = ROOT) -> int:
+    """Run a program with its output shown."""
+    say(" ".join([Path(program).name, *arguments]))
+    return subprocess.run([program, *arguments], cwd=cwd, env=environ(), check=False).returncode
+
+
+def worst(*codes: int) -> int:
+    """Tell success only when all succeeded."""
+    return max(abs(code) for code in codes)
+
+
+def step(what: str, *command: str | Path, cwd: Path = ROOT) -> None:
+    """Run a program whose output matters only when it fails, and say how it goes."""
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(list(command), stdout=output, stderr=subprocess.STDOUT, cwd=ROOT, env=environment())
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=environ())
         try:
-            while True:
-                try:
-                    code = process.wait(1 if sys.stderr.isatty() else 15)
-                    break
-                except subprocess.TimeoutExpired:
+            while process.poll() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1 if sys.stderr.isatty() else 15)
+                if process.returncode is None:
                     _progress(f"{what} ... {time.monotonic() - started:.0f} s")
         except BaseException:
             process.terminate()
             process.wait()
             raise
-        _progress(f"{what}: {'done' if code == 0 else 'failed'} after {time.monotonic() - started:.1f} s", last=True)
-        if code:
+        ended = "failed" if process.returncode else "done"
+        _progress(f"{what}: {ended} in {time.monotonic() - started:.1f} s", last=True)
+        if process.returncode:
             output.seek(0)
-            tail = "".join(output.readlines()[-20:]).strip()
-            raise Failure(f"{what.capitalize()} failed (exit code {code}). It said:\n{tail}")
+            said = "".join(output.readlines()[-20:]).strip()
+            raise Failure(f"{what} failed with exit code {process.returncode}. Its last words:\n{said}")
 
 
 def _progress(text: str, *, last: bool = False) -> None:
     if sys.stderr.isatty():
-        print(f"\r\033[2K\033[2mdev.py: {text}\033[0m", end="\n" if last else "", file=sys.stderr, flush=True)
+        dim, plain = ("", "") if os.environ.get("NO_COLOR") else ("\033[2m", "\033[0m")
+        print(f"\r\033[K{dim}dev.py: {text}{plain}", end="\n" if last else "", file=sys.stderr, flush=True)
     else:
         say(text)
 
 
 def say(text: str) -> None:
+    """Tell the developer, on standard error: standard output belongs to the command."""
     print(f"dev.py: {text}", file=sys.stderr, flush=True)
-
-
-def environment() -> dict[str, str]:
-    env = {**os.environ, "VIRTUAL_ENV": str(VENV), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
-    env.pop("PYTHONHOME", None)
-    env.setdefault("UV_SYSTEM_CERTS", "1")  # a company's own certificate authority is in the system's store
-    env["UV_PYTHON_DOWNLOADS"] = "never"
-    return env
-
-
-# --- Commands ---------------------------------------------------------------------------------------------------------
-
-
-def setup(arguments: list[str]) -> int:
-    """make .venv; every other command does this first when needed"""
-    del arguments
-    set_up()
-    return 0
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"setup": setup}
-
-
-def main(arguments: list[str]) -> int:
-    return COMMANDS[arguments[0]](arguments[1:])
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except Failure as failure:
+    except (Failure, OSError) as failure:
         say(str(failure))
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
