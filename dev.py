@@ -208,10 +208,10 @@ class Installer:
 
 def set_up() -> Installer:
     """Make .venv as the lock and the pyproject files say, unless it is so already."""
-    fingerprint = _fingerprint()
+    current = fingerprint()
     with _one_at_a_time():
         uv = shutil.which("uv", path=search_path())
-        if STAMP.is_file() and STAMP.read_text() == fingerprint:
+        if STAMP.is_file() and STAMP.read_text() == current:
             return Installer(VENV, uv)
         started = time.monotonic()
         STAMP.unlink(missing_ok=True)
@@ -220,12 +220,13 @@ def set_up() -> Installer:
         installer.install("installing locked packages", *LOCKED, "-r", REQUIREMENTS / "dev.lock")
         editable = [argument for member in MEMBERS for argument in ("-e", member)]
         installer.install("installing the workspace", "--no-deps", "--no-build-isolation", *editable)
-        STAMP.write_text(fingerprint)
+        STAMP.write_text(current)
         say(f"ready after {time.monotonic() - started:.0f} s")
         return installer
 
 
-def _fingerprint() -> str:
+def fingerprint() -> str:
+    """Digest what .venv was made from."""
     inputs = [REQUIREMENTS / "dev.lock", *(folder / "pyproject.toml" for folder in (ROOT, *MEMBERS))]
     return hashlib.sha256(sys.version.encode() + b"".join(path.read_bytes() for path in inputs)).hexdigest()
 
@@ -253,8 +254,6 @@ def _make_environment(folder: Path) -> None:
 
 
 def _install_uv() -> str | None:
-    if os.environ.get("SWITCHGEAR_UV") == "no":
-        return None
     try:
         step("installing uv", *_pip(BIN / "python"), *LOCKED, "-r", REQUIREMENTS / "bootstrap.lock")
     except Failure as failure:
