@@ -1,0 +1,19 @@
+"""A clock that moves only when told to."""
+
+from __future__ import annotations
+
+
+class VirtualClock:
+    """Seconds, as `time.monotonic` gives them, under the test's control: `CircuitBreaker(..., clock=VirtualClock())`."""
+
+    def __init__(self, start: float = 1000.0) -> None:
+        self._now = start
+
+    def __call__(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass. Raises ValueError for a step back: no clock of a breaker goes there."""
+        if seconds < 0:
+            raise ValueError(f"A monotonic clock cannot go back by {-seconds} s.")
+        self._now += seconds
