@@ -90,7 +90,7 @@ def docs(arguments: list[str]) -> int:
         say("no part of the docs is generated yet: docs/generate.py is missing")
         return 0
     set_up()
-    become(BIN / "python", "-m", "docs.generate", *arguments)
+    return call(BIN / "python", "-m", "docs.generate", *arguments)
 
 
 def wheels(_arguments: list[str]) -> int:
