@@ -1,0 +1,20 @@
+"""What all tests of the workspace share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# On a busy machine an example may take long without anything being wrong. In CI hypothesis chooses its own profile,
+# without deadline too, and with the same examples on every run.
+settings.register_profile("local", deadline=None)
+if settings.get_current_profile_name() == "default":
+    settings.load_profile("local")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out, and say so, what needs 280 MB more than everybody wants to download."""
+    if item.get_closest_marker("llm") and not os.environ.get("SWITCHGEAR_TEST_LLM"):
+        pytest.skip("needs a real model on this machine: python3 dev.py test --llm")
