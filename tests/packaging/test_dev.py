@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dev
 import pytest
+
+import dev
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +38,7 @@ def test_an_unknown_command_is_one_line_and_exit_code_2() -> None:
 
 def test_help_works_outside_the_environment() -> None:
     """The file needs the standard library alone: -I -S hides everything that is installed."""
-    command = [sys.executable, "-I", "-S", ROOT / "dev.py"]
+    command = [sys.executable, "-I", "-S", str(ROOT / "dev.py")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,8 @@ PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 MEMBERS = [ROOT / "core", *PLUGINS]
 
 
-def project(member: Path) -> dict[str, object]:
-    table = tomllib.loads((member / "pyproject.toml").read_text())["project"]
-    assert isinstance(table, dict)
+def project(member: Path) -> dict[str, Any]:
+    table: dict[str, Any] = tomllib.loads((member / "pyproject.toml").read_text())["project"]
     return table
 
 
@@ -42,5 +42,5 @@ def test_a_plugin_has_one_flat_module_and_one_entry_point(plugin: Path) -> None:
     name = plugin.name
     table = project(plugin)
     assert f"switchgear-{name}" == table["name"]
-    assert {name: f"switchgear_{name}"} == table["entry-points"]["switchgear"]  # type: ignore[index]
+    assert {name: f"switchgear_{name}"} == table["entry-points"]["switchgear"]
     assert [f"switchgear_{name}"] == [path.name for path in (plugin / "src").iterdir() if path.is_dir()]
