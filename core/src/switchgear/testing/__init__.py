@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from switchgear.testing.clock import VirtualClock
+from switchgear.testing.proxy import FaultProxy, ProxyStatistics
 from switchgear.testing.servers import (
     MotoServer,
     OpenAIServer,
@@ -12,14 +13,24 @@ from switchgear.testing.servers import (
     ServerUnavailable,
     ValkeyServer,
 )
+from switchgear.testing.toxics import Bandwidth, Latency, LimitData, ResetPeer, Slicer, Timeout, Toxic
 
 __all__ = [
+    "Bandwidth",
+    "FaultProxy",
+    "Latency",
+    "LimitData",
     "MotoServer",
     "OpenAIServer",
     "PostgresServer",
+    "ProxyStatistics",
+    "ResetPeer",
     "SeaweedServer",
     "Server",
     "ServerUnavailable",
+    "Slicer",
+    "Timeout",
+    "Toxic",
     "ValkeyServer",
     "VirtualClock",
 ]

@@ -1,0 +1,600 @@
+"""The breaker's state machine.
+
+Two rules. Every change of state happens in this file, by `_move`, along the table below. And this file knows no clock,
+no lock, no chance and no I/O: the time comes in with every call, a random number comes from `roll`, and what there is
+to tell goes into `events` for the caller to publish. asyncio, trio, threads, the simulator and the tests all drive this
+same machine; whoever drives it from several threads does so under a lock.
+
+Theory of operation. An *era* is the stay in one state; its number is the *generation*. A call is admitted with a
+*ticket* (the slot of its lane, or a lease while HALF_OPEN) that carries the generation it was issued in. Whatever
+belongs to an earlier generation when it is settled is counted as `late` and changes nothing. What the era must remember
+is one object (`_Closed`, `_Open`, `_HalfOpen`) that dies with it.
+
+It could be nicer: METRICS_ONLY and the ramp are variants of CLOSED rather than eras of their own, because they keep
+its window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+from switchgear._breaker_config import BreakerConfig, Ramp
+from switchgear._errors import Cause
+from switchgear._events import Event, Reason, Transition, TripSuppressed
+from switchgear._lane import SHUT, Lane, Slot
+from switchgear._snapshot import Snapshot
+from switchgear._state import State
+from switchgear._verdict import Verdict
+from switchgear._window import Tally, take_over
+
+CLOSED, OPEN, HALF_OPEN = State.CLOSED, State.OPEN, State.HALF_OPEN
+FORCED_OPEN, DISABLED, METRICS_ONLY = State.FORCED_OPEN, State.DISABLED, State.METRICS_ONLY
+
+#: state -> reason -> next state. What is not here cannot happen.
+TRANSITIONS: dict[State, dict[Reason, State]] = {
+    CLOSED: {
+        Reason.FAILURE_RATE: OPEN,
+        Reason.SLOW_CALL_RATE: OPEN,
+        Reason.CONSECUTIVE_FAILURES: OPEN,
+        Reason.THROTTLED: OPEN,
+        Reason.EXHAUSTED: OPEN,
+        Reason.RELAPSE: OPEN,
+        Reason.MAJORITY: OPEN,
+        Reason.SERVICE_WIDE: OPEN,
+    },
+    OPEN: {
+        Reason.WAIT_ELAPSED: HALF_OPEN,
+    },
+    HALF_OPEN: {
+        Reason.PROBES_PASSED: CLOSED,
+        Reason.PROBES_FAILED: OPEN,
+        Reason.PROBES_OVERDUE: OPEN,
+        Reason.THROTTLED: OPEN,
+        Reason.EXHAUSTED: OPEN,
+        Reason.MAJORITY: OPEN,
+        Reason.SERVICE_WIDE: OPEN,
+    },
+    FORCED_OPEN: {
+        Reason.WAIT_ELAPSED: HALF_OPEN,  # an operator's time limit is over: look before trusting
+    },
+    DISABLED: {},
+    METRICS_ONLY: {},
+}
+
+#: What an operator may do, from every state.
+OPERATIONS: dict[str, State] = {
+    "force_open": FORCED_OPEN,
+    "disable": DISABLED,
+    "metrics_only": METRICS_ONLY,
+    "reset": CLOSED,
+}
+
+_KEPT_CAUSES = 5
+
+#: How bad a verdict is, in halves of a failure.
+_HALVES = {"SUCCESS": 0, "THROTTLED": 1, "FAILURE": 2, "EXHAUSTED": 2}
+_FAILED = 2
+
+#: The failure rate of a round of probes where the rule on rates is off: probes need a measure all the same.
+_PROBE_LIMIT = 0.5
+
+Rule = tuple[Reason, str]  # the rule that is broken, and its numbers
+
+
+class Lease:
+    """The permit of one probe: good until `deadline`, and only in its own round."""
+
+    __slots__ = ("deadline", "generation", "lane", "started")
+
+    until = SHUT  # a probe is always settled by the locked way
+
+    def __init__(self, generation: int, lane: Lane, started: float, deadline: float) -> None:
+        self.generation = generation
+        self.lane = lane
+        self.started = started
+        self.deadline = deadline
+
+
+Ticket = Slot | Lease
+
+
+class _Closed:
+    """CLOSED and METRICS_ONLY: the window; and while ramping up, the share of calls to admit."""
+
+    __slots__ = ("_credit", "_first_share", "_since", "consecutive", "ramp", "tally")
+
+    def __init__(self, tally: Tally, now: float, ramp: Ramp | None = None, share: float | None = None) -> None:
+        self.tally = tally
+        self.consecutive = 0
+        self.ramp = ramp
+        self._since = now
+        self._first_share = ramp.initial if ramp and share is None else share or 1.0
+        self._credit = 1.0  # the first call is let through: somebody has to find out
+
+    def share(self, now: float) -> float:
+        """The share of calls that is admitted now, 0..1."""
+        if self.ramp is None:
+            return 1.0
+        growth = (1 - self.ramp.initial) * (now - self._since) / self.ramp.duration
+        return min(self._first_share + growth, 1.0)
+
+    def admits(self, now: float) -> bool:
+        """Whether the next call is among the admitted share: dealt out evenly, not by chance."""
+        if self.ramp is not None:
+            self._credit += self.share(now)
+            if self._credit < 1.0:
+                return False
+            self._credit -= 1.0
+        return True
+
+    def horizon(self, now: float) -> float:
+        return self.tally.horizon(now)
+
+
+class _Open:
+    """OPEN and FORCED_OPEN: until when. Infinity: until an operator."""
+
+    __slots__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+
+
+class _HalfOpen:
+    """One round of probes."""
+
+    __slots__ = ("decide_by", "done", "halves", "leases", "slow")
+
+    def __init__(self) -> None:
+        self.leases: list[Lease] = []
+        self.done = 0
+        self.halves = 0
+        self.slow = 0
+        self.decide_by = inf  # set by the first probe: a round that nobody probes may last
+
+
+class _Disabled:
+    """DISABLED remembers nothing."""
+
+    __slots__ = ()
+
+    def horizon(self, now: float) -> float:
+        return inf
+
+
+_Era = _Closed | _Open | _HalfOpen | _Disabled
+
+
+class BreakerMachine:
+    """States, windows, leases and rules of one breaker. Not thread-safe; times in seconds, never going back."""
+
+    __slots__ = (
+        "_attempt", "_config", "_era", "_now", "_roll", "causes", "domain", "events", "generation", "lanes", "last",
+        "late", "name", "others", "refused", "since", "state", "succeeded", "used", "watched",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, config: BreakerConfig, now: float, roll: Callable[[], float], *, domain: str = ""
+    ) -> None:
+        self.name = name
+        self.domain = domain
+        self._config = config
+        self._roll = roll
+        self._now = now
+        self._attempt = 0.0
+        self.state = CLOSED
+        self.generation = 0
+        self.since = now
+        self.used = now  #: when a call last asked (in a busy CLOSED era: at most a slot's length ago)
+        self._era: _Era = _Closed(config.window.open(), now)
+        self.lanes: tuple[Lane, ...] = ()
+        self.last: Transition | None = None
+        self.causes: list[Cause] | None = None
+        self.events: list[Event] | None = None
+        self.watched = False  #: somebody wants to hear of every call: none may pass unseen
+        # Counters since the beginning. Those that stay empty in a healthy life are made when they are needed.
+        self.succeeded = 0
+        self.late = 0
+        self.others: dict[str, int] | None = None
+        self.refused: dict[State, int] | None = None
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    def lane(self, operation_class: str) -> Lane:
+        """The lane for calls of an operation class, made on first use."""
+        for lane in self.lanes:
+            if lane.operation_class == operation_class:
+                return lane
+        lane = Lane(operation_class, self._config.slow_after(operation_class))
+        self.lanes = (*self.lanes, lane)
+        return lane
+
+    def admit(self, lane: Lane, now: float, *, active: bool = False) -> Ticket | None:
+        """A ticket for one call, to be settled exactly once; None: not permitted. `active`: it is no user's call but
+        the plugin's own check, made to find out."""
+        self.used = now = self.tick(now)
+        era = self._era
+        ticket: Ticket | None
+        if isinstance(era, _Open):
+            ticket = None
+        elif isinstance(era, _HalfOpen):
+            ticket = self._lease(era, lane, now) if active or self._config.probe_with != "health" else None
+        elif isinstance(era, _Closed) and not era.admits(now):
+            ticket = None
+        else:
+            ticket = self._slot(era, lane, now)
+            next(ticket.started)
+        if ticket is None:
+            self.refused = self.refused or {}
+            self.refused[self.state] = self.refused.get(self.state, 0) + 1
+        return ticket
+
+    def settle(
+        self, ticket: Ticket, lane: Lane, verdict: Verdict, duration: float, now: float, cause: Cause | None = None
+    ) -> bool:
+        """The outcome of an admitted call that took `duration` seconds. False: it came late and changes nothing."""
+        now = self.tick(now)
+        era = self._era
+        if ticket.generation != self.generation:
+            self.late += 1
+            return False
+        if isinstance(ticket, Slot):
+            ticket.settled += 1
+        elif isinstance(era, _HalfOpen) and ticket in era.leases:
+            era.leases.remove(ticket)
+        else:  # a lease past its deadline: somebody else may hold the permit by now
+            self.late += 1
+            return False
+        self._count(verdict, cause)
+        if verdict.name != "IGNORED":
+            self._learn(verdict, duration >= lane.slow, now)
+        elif isinstance(era, _HalfOpen) and not (era.leases or era.done):
+            era.decide_by = inf  # nothing was tried, so nothing is overdue
+        return True
+
+    def evidence(self, ticket: Slot, verdict: Verdict, now: float, cause: Cause | None = None) -> None:
+        """One of several attempts inside an admitted call came to a verdict; the call goes on."""
+        now = self.tick(now)
+        if ticket.generation == self.generation:
+            self._count(verdict, cause)
+            self._learn(verdict, False, now)
+        else:
+            self.late += 1
+
+    def head_arrived(self, ticket: Ticket, now: float) -> None:
+        """A streamed call has its head. From here on its length is the consumer's affair: it no longer counts as in
+        flight, and a probe's lease, which guards against lost probes, is prolonged once."""
+        if isinstance(ticket, Lease):
+            ticket.deadline = now + self._config.probe_timeout
+        else:
+            ticket.settled += 1
+
+    def tail_arrived(self, ticket: Ticket) -> None:
+        """The streamed call is about to be settled, once more in flight."""
+        if isinstance(ticket, Slot):
+            ticket.settled -= 1
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> float:
+        """Do what is due by now. Returns the time to go by: clocks read on several threads come in out of order."""
+        self._now = now = max(now, self._now)
+        era = self._era
+        if isinstance(era, _Closed):
+            self._turn(era, now)
+        elif isinstance(era, _Open):
+            if now >= era.until:
+                self._move(Reason.WAIT_ELAPSED, "the wait is over", now)
+        elif isinstance(era, _HalfOpen):
+            era.leases = [lease for lease in era.leases if now < lease.deadline]
+            if now >= era.decide_by:
+                waited = self._config.max_wait_in_half_open
+                self._trip(Reason.PROBES_OVERDUE, f"no decision within {waited:g} s of the first probe", now)
+            elif era.leases:
+                self._decide(era, now)
+        return now
+
+    # -- CLOSED --------------------------------------------------------------------------------------------------
+
+    def _slot(self, era: _Closed | _Disabled, lane: Lane, now: float) -> Slot:
+        if lane.slot.generation != self.generation:
+            lane.turn(self.generation, now, era.horizon(now))
+            self._doors(now)
+        return lane.slot
+
+    def _turn(self, era: _Closed, now: float) -> None:
+        """Begin new slots where they are due, and count the calls that have become overdue meanwhile."""
+        due = [lane for lane in self.lanes if now >= lane.slot.turn and lane.slot.generation == self.generation]
+        if not due:
+            return
+        self._drain(era)
+        for lane in due:
+            lane.turn(self.generation, now, era.horizon(now))
+        era.tally.expire(now)
+        overdue = self._overdue(now)
+        # Time alone does not open by the failure rate (the next result may); calls that hang do open by slowness.
+        if overdue and (rule := self._slow_rule(era, overdue)):
+            self._open_by(rule, era, now)
+        self._doors(now)
+
+    def _drain(self, era: _Closed) -> None:
+        """Tell the window of the plain successes that passed without the lock."""
+        for lane in self.lanes:
+            for slot in lane.slots():
+                if slot.generation == self.generation and (new := slot.new_successes()):
+                    era.tally.succeed(new, slot.opened)
+                    era.consecutive = 0
+                    self.succeeded += new
+
+    def _overdue(self, now: float) -> int:
+        return sum(lane.overdue(now) for lane in self.lanes)
+
+    def _learn(self, verdict: Verdict, slow: bool, now: float) -> None:
+        era = self._era
+        halves = _HALVES[verdict.name]
+        if isinstance(era, _HalfOpen):
+            era.done += 1
+            era.halves += halves
+            era.slow += slow
+            if not self._told_to_wait(verdict, now):
+                self._decide(era, now)
+        elif isinstance(era, _Closed):
+            self._drain(era)
+            if halves or slow:
+                era.tally.add(halves, slow, now)
+            else:
+                era.tally.succeed(1, now)
+            era.consecutive = era.consecutive + 1 if halves == _FAILED else 0
+            if not self._told_to_wait(verdict, now) and (rule := self._broken_rule(era, now)):
+                self._open_by(rule, era, now)
+            self._doors(now)
+
+    def _told_to_wait(self, verdict: Verdict, now: float) -> bool:
+        """The backend itself said when to come back, which outranks all statistics."""
+        wait = verdict.retry_after
+        if verdict.name == "EXHAUSTED":
+            until = "an operator resets it" if wait is None else f"{wait:g} s are over"
+            self._trip(Reason.EXHAUSTED, f"exhausted until {until}", now, wait=inf if wait is None else wait)
+        elif verdict.name == "THROTTLED" and wait:
+            self._trip(Reason.THROTTLED, f"the backend asked to wait for {wait:g} s", now, wait=wait)
+        else:
+            return False
+        return True
+
+    def _broken_rule(self, era: _Closed, now: float) -> Rule | None:
+        config, tally = self._config, era.tally
+        if config.consecutive_failures and era.consecutive >= config.consecutive_failures:
+            detail = f"{era.consecutive} failures in a row (limit {config.consecutive_failures})"
+            return Reason.CONSECUTIVE_FAILURES, detail
+        limit = config.failure_rate_threshold
+        if limit is not None and tally.halves and tally.calls >= self._minimum(era):
+            rate = tally.halves / (2 * tally.calls)
+            if rate >= limit:
+                return Reason.FAILURE_RATE, f"failure rate {rate:.2f} of {tally.calls} calls (limit {limit:g})"
+        return self._slow_rule(era, self._overdue(now))
+
+    def _slow_rule(self, era: _Closed, overdue: int) -> Rule | None:
+        limit = self._config.slow_call_rate_threshold
+        slow, calls = era.tally.slow + overdue, era.tally.calls + overdue
+        if limit is None or not slow or calls < self._minimum(era) or slow / calls < limit:
+            return None
+        in_flight = f", {overdue} of them in flight" if overdue else ""
+        return Reason.SLOW_CALL_RATE, f"slow-call rate {slow / calls:.2f} of {calls} calls{in_flight} (limit {limit:g})"
+
+    def _minimum(self, era: _Closed) -> int:
+        """While ramping up, a round of probes' worth of calls is enough to see that it came too early."""
+        config = self._config
+        minimum = config.minimum_number_of_calls
+        return minimum if era.ramp is None else min(minimum, config.permitted_calls_in_half_open)
+
+    def _open_by(self, rule: Rule, era: _Closed, now: float) -> None:
+        reason, detail = rule
+        if era.ramp is None:
+            self._trip(reason, detail, now)
+        elif (share := era.share(now) / 2) >= era.ramp.initial:
+            self._begin(_Closed(self._config.window.open(), now, era.ramp, share), now)
+        else:
+            self._trip(Reason.RELAPSE, f"{detail}, while ramping up", now)
+
+    def _doors(self, now: float) -> None:
+        """Let plain successes pass without the lock, where none of them can change anything."""
+        era = self._era
+        passable = isinstance(era, _Disabled)
+        if isinstance(era, _Closed):
+            if era.ramp is not None and era.share(now) >= 1.0:
+                era.ramp = None
+            enough = era.ramp is None and era.tally.calls >= self._config.minimum_number_of_calls
+            passable = enough and self._broken_rule(era, now) is None
+        for lane in self.lanes:
+            slot = lane.slot
+            if slot.generation == self.generation:
+                slot.until = slot.turn if passable and not self.watched else SHUT
+
+    # -- HALF_OPEN -----------------------------------------------------------------------------------------------
+
+    def _lease(self, era: _HalfOpen, lane: Lane, now: float) -> Lease | None:
+        config = self._config
+        if era.done + len(era.leases) >= config.permitted_calls_in_half_open:
+            return None
+        lease = Lease(self.generation, lane, now, now + config.probe_timeout)
+        era.leases.append(lease)
+        era.decide_by = min(era.decide_by, now + config.max_wait_in_half_open)
+        return lease
+
+    def _decide(self, era: _HalfOpen, now: float) -> None:
+        """Close or open as soon as the probes still to come cannot change the outcome."""
+        config = self._config
+        probes = config.permitted_calls_in_half_open
+        to_come = probes - era.done
+        limit = config.failure_rate_threshold or _PROBE_LIMIT
+        slow_limit = config.slow_call_rate_threshold or inf
+        slow = era.slow + sum(now - lease.started >= lease.lane.slow for lease in era.leases)
+        may_be_slow = era.slow + (to_come if any(lane.slow < inf for lane in self.lanes) else 0)
+        if era.halves / (2 * probes) >= limit:
+            detail = f"{era.halves / 2:g} of {era.done} probes failed (limit {limit:g} of {probes})"
+            self._trip(Reason.PROBES_FAILED, detail, now)
+        elif slow / probes >= slow_limit:
+            self._trip(Reason.PROBES_FAILED, f"{slow} probes were slow (limit {slow_limit:g} of {probes})", now)
+        elif (era.halves + 2 * to_come) / (2 * probes) < limit and may_be_slow / probes < slow_limit:
+            self._move(Reason.PROBES_PASSED, f"{era.done} of {probes} probes decided", now)
+
+    # -- changes of state ----------------------------------------------------------------------------------------
+
+    def trip(self, reason: Reason, detail: str, now: float, *, wait: float | None = None) -> None:
+        """Open for a reason beside this breaker's own evidence (MAJORITY, SERVICE_WIDE), if it still admits calls.
+        `wait` in seconds, else what the configuration says."""
+        now = self.tick(now)
+        if reason in TRANSITIONS[self.state] or self.state is METRICS_ONLY:
+            self._trip(reason, detail, now, wait=wait)
+
+    def operate(self, operation: str, reason: str, now: float, *, seconds: float = inf) -> None:
+        """One of OPERATIONS, for an operator's reason; `seconds` limits force_open."""
+        now = self.tick(now)
+        if operation == "reset":
+            self._attempt = 0.0
+        self._enter(OPERATIONS[operation], Reason.OPERATOR, reason, now, until=now + seconds)
+
+    def reconfigure(self, config: BreakerConfig, now: float) -> None:
+        """Go by another configuration, keeping the state, what the window holds, and the moments already set."""
+        now = self.tick(now)
+        old, self._config = self._config, config
+        for lane in self.lanes:
+            lane.slow = config.slow_after(lane.operation_class)
+        era = self._era
+        if isinstance(era, _Closed):
+            self._drain(era)
+            if config.window != old.window:
+                era.tally = take_over(era.tally, config.window, now)
+            if config.ramp is None:
+                era.ramp = None
+            for lane in self.lanes:
+                if lane.slot.generation == self.generation:
+                    lane.turn(self.generation, now, era.horizon(now))
+        self._doors(now)
+
+    def watch(self, watched: bool) -> None:
+        """Let no call pass unseen any more, or again."""
+        self.watched = watched
+        self._doors(self._now)
+
+    def _trip(self, reason: Reason, detail: str, now: float, *, wait: float | None = None) -> None:
+        if self.state is METRICS_ONLY:
+            # Begin afresh, as an opened breaker would, so that it is told once and not with each further call.
+            self._begin(_Closed(self._config.window.open(), now), now)
+            self.tell(TripSuppressed(breaker=self.name, domain=self.domain, reason=reason, detail=detail, at=now))
+            return
+        if self.state is CLOSED:
+            self._attempt = max(0.0, self._attempt - (now - self.since) / self._config.forget)
+        self._attempt += 1
+        if wait is None:
+            wait = self._config.wait_in_open(self._attempt, self._roll())
+        self._move(reason, detail, now, until=now + wait)
+
+    def _move(self, reason: Reason, detail: str, now: float, *, until: float = inf) -> None:
+        self._enter(TRANSITIONS[self.state][reason], reason, detail, now, until=until)
+
+    def _enter(self, to: State, reason: Reason, detail: str, now: float, *, until: float) -> None:
+        came_from = self.state
+        era: _Era
+        if to in {OPEN, FORCED_OPEN}:
+            era = _Open(until)
+        elif to is HALF_OPEN:
+            era = _HalfOpen()
+        elif to is DISABLED:
+            era = _Disabled()
+        else:
+            proven = to is CLOSED and came_from is HALF_OPEN and reason is Reason.PROBES_PASSED
+            era = _Closed(self._config.window.open(), now, self._config.ramp if proven else None)
+            self.causes = None
+        self._begin(era, now)
+        self.state, self.since = to, now
+        self.last = Transition(
+            breaker=self.name, domain=self.domain, from_state=came_from, to_state=to, reason=reason, detail=detail,
+            at=now, generation=self.generation,
+        )  # fmt: skip
+        self.tell(self.last)
+
+    def _begin(self, era: _Era, now: float) -> None:
+        """A new era. The doors of the old one shut for good: what is still in flight there is late."""
+        if isinstance(self._era, _Closed):
+            self._drain(self._era)
+        for lane in self.lanes:
+            lane.slot.until = SHUT
+            lane.past = None
+        self._era = era
+        self.generation += 1
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    def refusal(self, now: float) -> tuple[State, float | None, str, tuple[Cause, ...]]:
+        """Why a call is not permitted now: state, seconds until one may be (None: not known), reason, causes."""
+        era = self._era
+        if isinstance(era, _HalfOpen):
+            probes = self._config.permitted_calls_in_half_open
+            by_check = self._config.probe_with == "health"
+            detail = "only the active check may probe" if by_check else f"all {probes} probes of this round are taken"
+        elif isinstance(era, _Closed):
+            detail = f"it is ramping up and admits {era.share(now):.0%} of the calls"
+        else:
+            detail = self.last.detail if self.last else ""
+        return self.state, self.retry_after(now), detail, tuple(self.causes or ())
+
+    def retry_after(self, now: float) -> float | None:
+        """Seconds until a call may be tried; None when that is not known."""
+        era = self._era
+        return max(0.0, era.until - now) if isinstance(era, _Open) and era.until < inf else None
+
+    def snapshot(self, now: float) -> Snapshot:
+        """Everything there is to see, as of now."""
+        now = self.tick(now)
+        era = self._era
+        tally = era.tally if isinstance(era, _Closed) else None
+        in_flight = overdue = 0
+        if isinstance(era, _Closed):
+            self._drain(era)
+            era.tally.expire(now)
+            overdue = self._overdue(now)
+            slots = [slot for lane in self.lanes for slot in lane.slots() if slot.generation == self.generation]
+            in_flight = sum(slot.in_flight() for slot in slots)
+        elif isinstance(era, _HalfOpen):
+            in_flight = len(era.leases)
+        calls = tally.calls if tally else 0
+        return Snapshot(
+            breaker=self.name,
+            domain=self.domain,
+            state=self.state,
+            since=self.since,
+            at=now,
+            generation=self.generation,
+            calls=calls,
+            failure_rate=tally.halves / (2 * calls) if tally and calls else 0.0,
+            slow_call_rate=(tally.slow + overdue) / (calls + overdue) if tally and calls + overdue else 0.0,
+            in_flight=in_flight,
+            overdue=overdue,
+            share=era.share(now) if isinstance(era, _Closed) else 1.0,
+            probes=(era.done, len(era.leases)) if isinstance(era, _HalfOpen) else (0, 0),
+            retry_after=self.retry_after(now),
+            verdicts={"SUCCESS": self.succeeded, **(self.others or {})},
+            refused=dict(self.refused or {}),
+            late=self.late,
+            last=self.last,
+            causes=tuple(self.causes or ()),
+        )
+
+    def tell(self, event: Event) -> None:
+        if self.events is None:
+            self.events = []
+        self.events.append(event)
+
+    def _count(self, verdict: Verdict, cause: Cause | None) -> None:
+        if verdict.name == "SUCCESS":
+            self.succeeded += 1
+        else:
+            self.others = self.others or {}
+            self.others[verdict.name] = self.others.get(verdict.name, 0) + 1
+        if cause is not None:
+            known = next((c for c in self.causes or () if c[:2] == cause[:2]), None)
+            others = [c for c in self.causes or () if c is not known]
+            again = Cause(cause.type, cause.text, known.count + 1) if known else cause
+            self.causes = [*others[-_KEPT_CAUSES + 1 :], again]

@@ -1,0 +1,78 @@
+"""Observers: who listens to what. They hear of decisions after they are made, and can change none."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from switchgear._events import Event, Refused, Settled, Transition, TripSuppressed
+
+_log = logging.getLogger("switchgear")
+
+#: An observer that keeps raising is of no use to anyone, and each error costs time on somebody's call.
+_MOST_ERRORS = 10
+
+#: event -> the method that hears it
+_METHODS: dict[type[Event], str] = {
+    Transition: "on_transition",
+    TripSuppressed: "on_trip_suppressed",
+    Refused: "on_refused",
+    Settled: "on_settled",
+}
+
+
+class Observer(Protocol):
+    """Any object with one or more of `on_transition(event)`, `on_trip_suppressed(event)`, `on_refused(event)` and
+    `on_settled(event)`. They are called on the thread or task of the call that caused the event, outside any lock, in
+    the order of the decisions of each breaker; so they should be quick, and must not block.
+
+    Listening to `on_settled` costs: each call then takes the locked way.
+    """
+
+
+class Bus:
+    """The observers of one gear, or of one breaker, indexed by what they listen to."""
+
+    __slots__ = ("_errors", "_listeners")
+
+    def __init__(self) -> None:
+        self._listeners: dict[type[Event], tuple[tuple[object, Callable[[Any], object]], ...]] = {}
+        self._errors: Counter[int] = Counter()
+
+    def subscribe(self, observer: object) -> Callable[[], None]:
+        """Add an observer; the result takes it away again. Raises TypeError for an object that hears nothing."""
+        heard = {event: getattr(observer, method, None) for event, method in _METHODS.items()}
+        if not any(heard.values()):
+            methods = ", ".join(_METHODS.values())
+            raise TypeError(f"{type(observer).__name__} observes nothing: it has none of the methods {methods}.")
+        for event, method in heard.items():
+            if method is not None:
+                self._listeners[event] = (*self._listeners.get(event, ()), (observer, method))
+
+        def unsubscribe() -> None:
+            self._remove(observer)
+
+        return unsubscribe
+
+    def hears(self, event: type[Event]) -> bool:
+        """Whether anybody listens to this kind of event: else it need not be built."""
+        return bool(self._listeners.get(event))
+
+    def publish(self, event: Event) -> None:
+        """Tell all who listen. An observer that raises is logged, and dropped after ten errors."""
+        for observer, method in self._listeners.get(type(event), ()):
+            try:
+                method(event)
+            except Exception:
+                self._errors[id(observer)] += 1
+                _log.exception("Observer %r failed on %s.", observer, type(event).__name__)
+                if self._errors[id(observer)] >= _MOST_ERRORS:
+                    self._remove(observer)
+                    _log.error("Observer %r failed %d times and is dropped.", observer, _MOST_ERRORS)
+
+    def _remove(self, observer: object) -> None:
+        for event, listeners in self._listeners.items():
+            self._listeners[event] = tuple(entry for entry in listeners if entry[0] is not observer)
+        self._errors.pop(id(observer), None)

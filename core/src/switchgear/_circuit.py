@@ -1,0 +1,384 @@
+"""The breaker that calls go through: a machine, a clock, a lock and observers."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
+
+from switchgear._breaker import BreakerMachine, Ticket
+from switchgear._breaker_config import Backoff, BreakerConfig, ProbeWith, Ramp
+from switchgear._bus import Bus
+from switchgear._clock import Clock, monotonic
+from switchgear._decorate import decorate
+from switchgear._errors import CallNotPermitted, Cause
+from switchgear._events import Reason, Refused, Settled
+from switchgear._lane import Lane, Slot
+from switchgear._permit import Permit
+from switchgear._redact import describe
+from switchgear._snapshot import Explanation, Snapshot, explain
+from switchgear._state import State
+from switchgear._window import Window
+from switchgear._verdict import Classify, Verdict, judge, unknown_is_failure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# One lock for all breakers: it is held for the few instructions of a decision and never while foreign code runs, most
+# calls do without it, and a hundred thousand breakers need not have one each.
+_lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    # A thread of the parent may have held the lock at the fork; in the child nobody would ever give it back.
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Rules(TypedDict, total=False):
+    """The fields of BreakerConfig, as keywords."""
+
+    failure_rate_threshold: float | None
+    slow_call_rate_threshold: float | None
+    slow_call_duration_threshold: float | Mapping[str, float] | None
+    consecutive_failures: int | None
+    minimum_number_of_calls: int
+    window: Window
+    wait_duration_in_open: float | Backoff
+    permitted_calls_in_half_open: int
+    probe_timeout: float
+    max_wait_in_half_open: float
+    ramp: Ramp | None
+    probe_with: ProbeWith
+
+
+class Group(Protocol):
+    """What a breaker tells the group that it is a branch of."""
+
+    def moved(self, branch: CircuitBreaker) -> None:
+        """It changed its state."""
+
+    def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
+        """A call through it came to a verdict that speaks for the whole service."""
+
+
+class CircuitBreaker:
+    """A circuit breaker: refuses calls to a backend that is failing, and finds out when it is back.
+
+    `await breaker.call(fn, *args)`, `@breaker` on a coroutine function, a plain function or a generator of either
+    kind, and `with breaker.permit():` (or `async with`) all guard alike, on asyncio, on trio, and from threads at once.
+    A refused call raises CallNotPermitted; whatever the call itself returns or raises passes through unchanged.
+
+    `classify` turns an exception into a Verdict (default: every exception is a FAILURE), `classify_result` a result
+    (default: every result is a SUCCESS). `clock` gives seconds and never goes back.
+    """
+
+    __slots__ = ("__weakref__", "_bus", "_config", "_delivering", "_group", "_machine", "classify",
+                 "classify_result", "clock", "default_lane")  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        config: BreakerConfig | None = None,
+        *,
+        domain: str = "",
+        classify: Classify = unknown_is_failure,
+        classify_result: Callable[[Any], Verdict] | None = None,
+        clock: Clock = monotonic,
+        bus: Bus | None = None,
+        group: Group | None = None,
+    ) -> None:
+        self._config = config or _DEFAULT
+        self._machine = BreakerMachine(name, self._config, clock(), random.random, domain=domain)
+        self.default_lane = self._machine.lane("")
+        self._bus = bus
+        self._delivering = False
+        self._group = group
+        self.classify = classify
+        self.classify_result = classify_result
+        self.clock = clock
+        self._machine.watched = classify_result is not None or (bus is not None and bus.hears(Settled))
+
+    def __repr__(self) -> str:
+        domain = f"[{self.domain}]" if self.domain else ""
+        return f"<CircuitBreaker {self.name}{domain} {self._machine.state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy, or the same breaker in another process, watches on its own: what travels is the configuration.
+        return (_rebuild, (self.name, self._config, self.domain, self.classify, self.classify_result))
+
+    @property
+    def name(self) -> str:
+        return self._machine.name
+
+    @property
+    def domain(self) -> str:
+        """Which part of its service it watches; "" for the whole."""
+        return self._machine.domain
+
+    @property
+    def config(self) -> BreakerConfig:
+        return self._config
+
+    # -- guarding ------------------------------------------------------------------------------------------------
+
+    async def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Await `fn(*args, **kwargs)` under this breaker. Raises CallNotPermitted if it may not be called now."""
+        lane = self.default_lane
+        ticket: Any = lane.slot
+        started = self.clock()
+        if started < ticket.until:
+            next(ticket.started)
+        else:
+            ticket = self.admit(lane, started)
+        try:
+            result = await fn(*args, **kwargs)
+        except BaseException as exc:
+            self.failed(ticket, lane, started, exc)
+            raise
+        ended = self.clock()
+        if ended < ticket.until and ended - started < lane.slow:
+            next(ticket.ok)
+        else:
+            self.served(ticket, lane, started, result)
+        return result
+
+    @overload
+    def __call__(self, fn: Callable[P, AsyncGenerator[T, Any]], /) -> Callable[P, AsyncGenerator[T, Any]]: ...
+    @overload
+    def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]: ...
+    def __call__(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
+        """Decorate a coroutine function, a plain function, or a generator of either kind. A generator holds its permit
+        until it is exhausted (success), raises (judged) or is closed early (given back)."""
+        return decorate(self, fn)
+
+    def permit(self, operation: str = "", *, operation_class: str | None = None) -> Permit:
+        """Take a permit; use it as a context manager, or settle it by hand. Raises CallNotPermitted."""
+        lane = self.default_lane if operation_class is None else self.lane(operation_class)
+        return self.acquire(lane, operation)
+
+    # -- seeing and steering -------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state as of now: a wait that is over is over, also when nobody calls."""
+        return self.snapshot().state
+
+    def snapshot(self) -> Snapshot:
+        """All counters and rates at one moment, never torn."""
+        with _lock:
+            snapshot = self._machine.snapshot(self.clock())
+        self._deliver()
+        return snapshot
+
+    def explain(self) -> Explanation:
+        """State, since when, by which rule with which numbers, the last causes, and what comes next."""
+        return explain(self.snapshot(), self._config.permitted_calls_in_half_open)
+
+    def force_open(self, reason: str, *, for_: float | None = None) -> None:
+        """Refuse all calls, for `for_` seconds or until reset; after the time limit it probes before it closes."""
+        self._operate("force_open", reason, **({} if for_ is None else {"seconds": for_}))
+
+    def disable(self, reason: str) -> None:
+        """Admit all calls, unwatched."""
+        self._operate("disable", reason)
+
+    def metrics_only(self, reason: str) -> None:
+        """Admit all calls, and report when the breaker would have opened."""
+        self._operate("metrics_only", reason)
+
+    def reset(self, reason: str = "reset") -> None:
+        """CLOSED with an empty window, whatever was before; waits begin small again."""
+        self._operate("reset", reason)
+
+    def trip(self, reason: Reason, detail: str, *, wait: float | None = None) -> None:
+        """Open for a reason that lies outside this breaker's own calls."""
+        with _lock:
+            self._machine.trip(reason, detail, self.clock(), wait=wait)
+        self._deliver()
+
+    def reconfigure(self, config: BreakerConfig) -> None:
+        """Go by another configuration, keeping the state, what the window holds, and the moments already set."""
+        with _lock:
+            self._config = config
+            self._machine.reconfigure(config, self.clock())
+        self._deliver()
+
+    def subscribe(self, observer: object) -> Callable[[], None]:
+        """Let an observer (see Observer) hear of this breaker; the result takes it away again."""
+        if self._bus is None:
+            self._bus = Bus()
+        unsubscribe = self._bus.subscribe(observer)
+        self.listeners_changed()
+
+        def leave() -> None:
+            unsubscribe()
+            self.listeners_changed()
+
+        return leave
+
+    def listeners_changed(self) -> None:
+        """Whether every call must be seen may have changed."""
+        watched = self.classify_result is not None or (self._bus is not None and self._bus.hears(Settled))
+        with _lock:
+            self._machine.watch(watched)
+
+    # -- for permits and groups ----------------------------------------------------------------------------------
+
+    def lane(self, operation_class: str) -> Lane:
+        with _lock:
+            return self._machine.lane(operation_class)
+
+    @property
+    def machine_state(self) -> State:
+        """The state as it was last decided, without a look at the clock: one attribute, for call paths."""
+        return self._machine.state
+
+    @property
+    def used(self) -> float:
+        """When a call last asked to be admitted; in a busy closed breaker up to ten seconds ago."""
+        return self._machine.used
+
+    def acquire(self, lane: Lane, operation: str, refusal: type[CallNotPermitted] = CallNotPermitted) -> Permit:
+        ticket: Any = lane.slot  # a Slot, if its door is open
+        started = self.clock()
+        if started < ticket.until:
+            next(ticket.started)
+        else:
+            ticket = self.admit(lane, started, operation, refusal)
+        return Permit(self, lane, ticket, started, operation)
+
+    def acquire_probe(self, operation: str) -> Permit:
+        """A permit for the plugin's active check. Raises CallNotPermitted where no probe is due."""
+        started = self.clock()
+        lane = self.lane("probe")
+        return Permit(self, lane, self.admit(lane, started, operation, active=True), started, operation)
+
+    def admit(
+        self,
+        lane: Lane,
+        now: float,
+        operation: str = "",
+        refusal: type[CallNotPermitted] = CallNotPermitted,
+        *,
+        active: bool = False,
+    ) -> Ticket:
+        """The locked way in."""
+        machine = self._machine
+        with _lock:
+            ticket = machine.admit(lane, now, active=active)
+            if ticket is None:
+                state, retry_after, reason, causes = machine.refusal(now)
+                if self._bus is not None and self._bus.hears(Refused):
+                    event = Refused(breaker=self.name, domain=self.domain, operation=operation, state=state,
+                                    retry_after=retry_after, at=now)  # fmt: skip
+                    machine.tell(event)
+        if machine.events is not None:
+            self._deliver()
+        if ticket is None:
+            raise refusal(machine.name, machine.domain, state, retry_after, reason, causes)
+        return ticket
+
+    def settle(
+        self,
+        ticket: Ticket,
+        lane: Lane,
+        verdict: Verdict,
+        started: float,
+        latency: float | None = None,
+        exc: BaseException | None = None,
+        operation: str = "",
+    ) -> None:
+        """The locked way out. `latency` in seconds, where it is not the whole duration."""
+        cause = None if exc is None or verdict.name in {"SUCCESS", "IGNORED"} else Cause(*describe(exc))
+        machine = self._machine
+        with _lock:
+            now = self.clock()
+            if latency is not None:
+                machine.tail_arrived(ticket)
+            duration = now - started if latency is None else latency
+            in_time = machine.settle(ticket, lane, verdict, duration, now, cause)
+            if self._bus is not None and self._bus.hears(Settled):
+                event = Settled(breaker=self.name, domain=self.domain, operation=operation, verdict=verdict,
+                                duration=duration, late=not in_time, at=now)  # fmt: skip
+                machine.tell(event)
+        if machine.events is not None:
+            self._deliver()
+        if verdict.service_wide and in_time and self._group is not None:
+            self._group.said_of_all(self, verdict)
+
+    def evidence(self, ticket: Slot, verdict: Verdict, exc: BaseException) -> None:
+        cause = Cause(*describe(exc))
+        with _lock:
+            self._machine.evidence(ticket, verdict, self.clock(), cause)
+        self._deliver()
+
+    def head_arrived(self, ticket: Ticket, started: float) -> float:
+        with _lock:
+            now = self.clock()
+            self._machine.head_arrived(ticket, now)
+        return now - started
+
+    def served(self, ticket: Ticket, lane: Lane, started: float, result: object) -> None:
+        verdict = Verdict.SUCCESS if self.classify_result is None else self.classify_result(result)
+        self.settle(ticket, lane, verdict, started)
+
+    def failed(self, ticket: Ticket, lane: Lane, started: float, exc: BaseException) -> None:
+        self.settle(ticket, lane, judge(exc, self.classify), started, None, exc)
+
+    def _operate(self, operation: str, reason: str, **limit: float) -> None:
+        with _lock:
+            self._machine.operate(operation, reason, self.clock(), **limit)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Publish what the machine has to tell. One deliverer at a time, so that observers hear it in its order; an
+        observer that calls back into the breaker is not delivered to from inside itself."""
+        machine = self._machine
+        while machine.events:
+            with _lock:
+                if self._delivering or not machine.events:
+                    return
+                events, machine.events = machine.events, None
+                self._delivering = True
+            try:
+                if self._group is not None:
+                    self._group.moved(self)
+                if self._bus is not None:
+                    for event in events:
+                        self._bus.publish(event)
+            finally:
+                self._delivering = False
+
+
+_DEFAULT = BreakerConfig()
+
+
+def circuit(
+    name: str,
+    config: BreakerConfig | None = None,
+    *,
+    classify: Classify = unknown_is_failure,
+    classify_result: Callable[[Any], Verdict] | None = None,
+    **rules: Unpack[Rules],
+) -> CircuitBreaker:
+    """A breaker to decorate a function with, for those who need no plugin and no configuration file.
+
+    `@circuit("quotes", failure_rate_threshold=0.5)`; the rules are those of BreakerConfig. The decorated function has
+    its breaker as the attribute `breaker`. Each call of `circuit` makes a breaker of its own: functions share one only
+    if they are decorated with the same object.
+    """
+    return CircuitBreaker(
+        name, replace(config or _DEFAULT, **rules), classify=classify, classify_result=classify_result
+    )
+
+
+def _rebuild(name: str, config: BreakerConfig, domain: str, classify: Classify, classify_result: Any) -> CircuitBreaker:
+    return CircuitBreaker(name, config, domain=domain, classify=classify, classify_result=classify_result)

@@ -1,0 +1,124 @@
+"""Every error that switchgear itself raises. A dependency's own exceptions pass through unchanged.
+
+    SwitchgearError
+    |-- CallNotPermitted      the backend is in trouble, or an operator said so: the call was refused, not tried
+    |-- ConfigurationError    the configuration is wrong; says which key, and which name may have been meant
+    |-- MissingDependency     something is not installed; says the command that installs it
+    `-- PluginError           a plugin cannot be used; says why, and in which state it is
+
+Each message says what happened, whose fault it is and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from switchgear._state import State
+
+
+class SwitchgearError(Exception):
+    """Base of all errors that switchgear raises."""
+
+
+class Cause(NamedTuple):
+    """One kind of outcome that led to a state, as text: no exception object, so no frame, is kept alive."""
+
+    type: str
+    text: str
+    count: int = 1
+
+    def __str__(self) -> str:
+        times = f"{self.count} x " if self.count > 1 else ""
+        return f"{times}{self.type}: {self.text}" if self.text else f"{times}{self.type}"
+
+
+class CallNotPermitted(SwitchgearError):
+    """The call was refused before it reached the backend.
+
+    Attributes:
+        breaker: name of the breaker (of a service: the service's name).
+        domain: which part of the service, "" for the whole of it.
+        state: the state it was refused in.
+        retry_after: seconds until a call may be tried, or None when that is not known.
+        reason: which rule led here, with its numbers.
+        causes: the last causes, grouped.
+
+    A plugin's refusals are also the client's own error for an unreachable backend, so existing `except` clauses hold.
+    Its fields are the arguments, so that it pickles and costs little to build; the message is made when it is read.
+    """
+
+    def __init__(
+        self,
+        breaker: str,
+        domain: str,
+        state: State,
+        retry_after: float | None,
+        reason: str,
+        causes: Sequence[Cause] = (),
+    ) -> None:
+        Exception.__init__(self, breaker, domain, state, retry_after, reason, causes)
+        self.breaker = breaker
+        self.domain = domain
+        self.state = state
+        self.retry_after = retry_after
+        self.reason = reason
+        self.causes = tuple(causes)
+
+    def __str__(self) -> str:
+        name = f"{self.breaker}[{self.domain}]" if self.domain else self.breaker
+        causes = f" Last causes: {'; '.join(map(str, self.causes))}." if self.causes else ""
+        after = "" if self.retry_after is None else f" Try again in {self.retry_after:.1f} s."
+        return f"Call not permitted: {name} is {self.state}: {self.reason}.{causes}{after}"
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" Known: {', '.join(names)}." if names else ""
+
+
+class ConfigurationError(SwitchgearError):
+    """A configuration that cannot be right. `key` is the path of the key at fault ("services.cache.breaker")."""
+
+    def __init__(self, problem: str, *, key: str = "") -> None:
+        super().__init__(problem, key)
+        self.problem = problem
+        self.key = key
+
+    @classmethod
+    def unknown(cls, what: str, name: str, known: Iterable[str], *, key: str = "") -> ConfigurationError:
+        """The error for a name that is not one of the known ones; suggests the nearest."""
+        return cls(f"There is no {what} {name!r}.{_nearest(name, known)}", key=key)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.problem}" if self.key else self.problem
+
+
+class MissingDependency(SwitchgearError):
+    """Something that is needed is not installed. `install` is the requirement to give to pip."""
+
+    def __init__(self, what: str, *, install: str) -> None:
+        super().__init__(what, install)
+        self.what = what
+        self.install = install
+
+    def __str__(self) -> str:
+        return f'{self.what} is not installed. Install it with: pip install "{self.install}"'
+
+
+class PluginError(SwitchgearError):
+    """A plugin cannot be used. `plugin` is its entry-point name, `state` why not (BLOCKED, BROKEN, ...)."""
+
+    def __init__(self, plugin: str, state: str, problem: str) -> None:
+        super().__init__(plugin, state, problem)
+        self.plugin = plugin
+        self.state = state
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"Plugin {self.plugin!r} is {self.state}: {self.problem}"

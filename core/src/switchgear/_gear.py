@@ -1,0 +1,162 @@
+"""The board: an application's services, their clients and their breakers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+from switchgear._breaker_config import BreakerConfig
+from switchgear._bus import Bus
+from switchgear._circuit import CircuitBreaker
+from switchgear._clock import Clock, monotonic
+from switchgear._errors import ConfigurationError, SwitchgearError
+from switchgear._group import BreakerGroup
+from switchgear._prober import Prober
+from switchgear._service import Service
+from switchgear._spec import Backend
+
+if TYPE_CHECKING:
+    from switchgear._config import GearConfig
+
+ClientT = TypeVar("ClientT")
+
+#: Closing all clients may take so long, in seconds, even when the application is being cancelled.
+_CLOSING = 10.0
+
+
+class Switchgear:
+    """The services of one application.
+
+    `async with Switchgear.from_toml(path) as gear:` connects what is configured and closes it again, in reverse order,
+    also when a later one fails to connect. `guard(client, backend, name=...)` adds a client that the application made.
+    While it is entered, services whose breakers are open are checked on actively, where their configuration says so.
+    """
+
+    def __init__(self, config: GearConfig | None = None, *, clock: Clock = monotonic) -> None:
+        self._config = config
+        self._clock = clock
+        self._bus = Bus()
+        self._services: dict[str, Service] = {}
+        self._clients: dict[str, Any] = {}
+        self._stack: AsyncExitStack | None = None
+
+    @classmethod
+    def from_toml(cls, path: str | PathLike[str]) -> Switchgear:
+        """The services of a configuration file. Raises ConfigurationError, MissingDependency, PluginError."""
+        from switchgear._config import read_toml  # noqa: PLC0415 - needs the extra "config"
+
+        return cls(read_toml(path))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Switchgear:
+        """The services of the environment: SWITCHGEAR_CONFIG names a file, SWITCHGEAR__SERVICES__... set single keys.
+        Raises as from_toml."""
+        from switchgear._config import read_environment  # noqa: PLC0415 - needs the extra "config"
+
+        return cls(read_environment(environ))
+
+    async def __aenter__(self) -> Switchgear:
+        if self._stack is not None:
+            raise SwitchgearError("This Switchgear is entered already. Make one for each application, and enter it once.")
+        self._stack = AsyncExitStack()
+        try:
+            for configured in self._config.services if self._config else ():
+                client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
+                self.guard(client, configured.backend, name=configured.name, breaker=configured.breaker)
+            prober = Prober(lambda: [(service, self._clients[name]) for name, service in list(self._services.items())])
+            tasks = await self._stack.enter_async_context(anyio.create_task_group())
+            tasks.start_soon(prober.run)
+            self._stack.callback(tasks.cancel_scope.cancel)
+            self._stack.callback(self.subscribe(prober))
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        stack, self._stack = self._stack, None
+        if stack is not None:
+            # Connections must be closed also when the application is being cancelled, but not for ever.
+            with anyio.move_on_after(_CLOSING, shield=True):
+                await stack.aclose()
+
+    # -- services ------------------------------------------------------------------------------------------------
+
+    def guard(
+        self, client: ClientT, backend: Backend[ClientT, Any], *, name: str, breaker: BreakerConfig | None = None
+    ) -> ClientT:
+        """Guard an existing client as the service `name`, and return it. `breaker` replaces what the backend
+        recommends. Guarding a second client under a name makes both one service; they share its breakers.
+
+        Raises ConfigurationError if the name is taken by a service of another backend.
+        """
+        service = self._services.get(name)
+        if service is None:
+            group = BreakerGroup(
+                name, breaker or backend.recommended, classify=backend.classify,
+                classify_result=backend.classify_result, clock=self._clock, bus=self._bus,
+            )  # fmt: skip
+            service = Service(name, backend, group)
+        elif service.backend is not backend:
+            problem = f"is already a service of the backend {service.backend.name!r}. Take another name."
+            raise ConfigurationError(problem, key=f"services.{name}")
+        guarded = backend.guard(client, service)
+        self._services[name] = service
+        self._clients.setdefault(name, guarded)
+        return guarded
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """All services by name."""
+        return dict(self._services)
+
+    def service(self, name: str) -> Service:
+        """The service of that name. Raises ConfigurationError, with the nearest name."""
+        try:
+            return self._services[name]
+        except KeyError:
+            raise self._unknown(name) from None
+
+    def client(self, name: str) -> Any:
+        """The guarded client of a service, with its own type. Raises ConfigurationError, with the nearest name."""
+        try:
+            return self._clients[name]
+        except KeyError:
+            raise self._unknown(name) from None
+
+    def breaker(self, name: str, domain: str | None = None) -> BreakerGroup | CircuitBreaker:
+        """The breakers of a service, or the one of a domain. Raises ConfigurationError, with the nearest name."""
+        group = self.service(name).group
+        return group if domain is None else group.branch(domain)
+
+    def subscribe(self, observer: object) -> Callable[[], None]:
+        """Let an observer (see Observer) hear of all services; the result takes it away again."""
+        unsubscribe = self._bus.subscribe(observer)
+        self._listeners_changed()
+
+        def leave() -> None:
+            unsubscribe()
+            self._listeners_changed()
+
+        return leave
+
+    def _listeners_changed(self) -> None:
+        for service in list(self._services.values()):
+            service.group.listeners_changed()
+
+    def _unknown(self, name: str) -> ConfigurationError:
+        known = set(self._services) | {s.name for s in (self._config.services if self._config else ())}
+        if name in known:
+            return ConfigurationError(f"The service {name!r} is configured but not connected. Enter the gear first: "
+                                      "`async with gear:`.", key=f"services.{name}")  # fmt: skip
+        return ConfigurationError.unknown("service", name, known, key="services")

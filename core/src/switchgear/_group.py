@@ -1,0 +1,194 @@
+"""The breaker of a service that fails in parts: one branch for each domain, and a main for the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+from switchgear._breaker_config import BreakerConfig
+from switchgear._bus import Bus
+from switchgear._circuit import CircuitBreaker
+from switchgear._clock import Clock, monotonic
+from switchgear._errors import CallNotPermitted
+from switchgear._events import Reason
+from switchgear._lane import Lane
+from switchgear._permit import Permit
+from switchgear._snapshot import Explanation, Snapshot
+from switchgear._state import State
+from switchgear._verdict import Classify, Verdict, unknown_is_failure
+
+#: Domains come from calls (a bucket's name, a model's), so a stranger may make them up: there is a bound.
+MOST_DOMAINS = 256
+#: The branch of all domains that found no place, since every branch was busy being open.
+OVERFLOW = "__overflow__"
+#: A branch that nobody has used for so long (seconds) has no say in what most of the service is like.
+_ACTIVE = 60.0
+
+_REFUSING = {State.OPEN, State.HALF_OPEN, State.FORCED_OPEN}
+
+
+class BreakerGroup:
+    """A main breaker and its branches, made on first use.
+
+    A faulty domain trips its own branch. The main watches no calls while it is closed; it opens when at least two and
+    a majority of the active branches are not closed, or when a verdict that speaks for the whole service has opened a
+    branch. It has no ramp of its own: the branches', multiplied by it, would admit next to nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: BreakerConfig,
+        *,
+        classify: Classify = unknown_is_failure,
+        classify_result: Callable[[Any], Verdict] | None = None,
+        clock: Clock = monotonic,
+        bus: Bus | None = None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self._classify, self._classify_result = classify, classify_result
+        self._clock, self._bus = clock, bus
+        self.main = self._make("", replace(config, ramp=None))
+        self._branches: dict[str, CircuitBreaker] = {}
+        # The whole way of a call in one look-up: (domain, operation class) -> branch and lane.
+        self._ways: dict[tuple[str, str], tuple[CircuitBreaker, Lane]] = {}
+        self._mode: tuple[str, str] | None = None  # an operator's standing order, for branches yet to come
+
+    @property
+    def branches(self) -> Mapping[str, CircuitBreaker]:
+        """The branches by domain, as of now."""
+        return dict(self._branches)
+
+    def branch(self, domain: str) -> CircuitBreaker:
+        """The branch of a domain, made on first use; at the bound the longest unused closed one makes room."""
+        branch = self._branches.get(domain)
+        if branch is not None:
+            return branch
+        if len(self._branches) >= MOST_DOMAINS:
+            idle = [b for b in self._branches.values() if b.machine_state is State.CLOSED and b.domain != OVERFLOW]
+            if not idle:
+                domain = OVERFLOW
+                if domain in self._branches:
+                    return self._branches[domain]
+            else:
+                self._drop(min(idle, key=lambda b: b.used).domain)
+        # setdefault: of two threads that get here at once, both must go on with the same branch.
+        branch = self._branches.setdefault(domain, self._make(domain, self.config))
+        if self._mode is not None:
+            getattr(branch, self._mode[0])(self._mode[1])
+        return branch
+
+    def acquire(
+        self, operation: str, operation_class: str, domain: str, refusal: type[CallNotPermitted] = CallNotPermitted
+    ) -> Permit:
+        """A permit of the branch, and of the main where that is not simply closed. Raises `refusal`."""
+        way = self._ways.get((domain, operation_class))
+        if way is None:
+            branch = self.branch(domain)
+            way = branch, branch.lane(operation_class)
+            if branch.domain == domain:
+                self._ways[domain, operation_class] = way
+        branch, lane = way
+        if self.main.machine_state is State.CLOSED:
+            return branch.acquire(lane, operation, refusal)
+        also = self.main.acquire(self.main.lane(operation_class), operation, refusal)
+        try:
+            permit = branch.acquire(lane, operation, refusal)
+        except CallNotPermitted:
+            also.release()  # refused further in: what was taken further out goes back
+            raise
+        permit.also = also
+        return permit
+
+    def closed(self, domain: str) -> bool:
+        """Whether main and branch are closed, without a look at the clock."""
+        branch = self._branches.get(domain)
+        return self.main.machine_state is State.CLOSED and (branch is None or branch.machine_state is State.CLOSED)
+
+    # -- what the branches tell ----------------------------------------------------------------------------------
+
+    def moved(self, branch: CircuitBreaker) -> None:
+        if branch is self.main or branch.machine_state not in _REFUSING:
+            return
+        now = self._clock()
+        branches = list(self._branches.values())
+        refusing = sum(b.machine_state in _REFUSING for b in branches)
+        active = sum(b.machine_state in _REFUSING or now - b.used < _ACTIVE for b in branches)
+        if refusing >= 2 and 2 * refusing > active:  # noqa: PLR2004 - one branch alone is never the service
+            self.main.trip(Reason.MAJORITY, f"{refusing} of {active} active domains are not closed")
+
+    def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
+        if branch is self.main or branch.machine_state is not State.OPEN:
+            return
+        told = verdict.name in {"EXHAUSTED", "THROTTLED"}
+        wait = (inf if verdict.retry_after is None else verdict.retry_after) if told else None
+        last = branch.snapshot().last
+        detail = last.detail if last else str(verdict)
+        self.main.trip(Reason.SERVICE_WIDE, f"{detail}, and that holds for all domains", wait=wait)
+
+    # -- seeing and steering -------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        return self.main.state
+
+    def snapshots(self) -> list[Snapshot]:
+        """The main first, then the branches."""
+        return [self.main.snapshot(), *(branch.snapshot() for branch in list(self._branches.values()))]
+
+    def explain(self, domain: str | None = None) -> Explanation:
+        """Why the service, or one domain of it, is as it is. Without a domain: the main, or while that is closed the
+        branch that is worst off."""
+        if domain is not None:
+            return self.branch(domain).explain()
+        if self.main.state is State.CLOSED:
+            for branch in list(self._branches.values()):
+                if branch.state is not State.CLOSED:
+                    return branch.explain()
+        return self.main.explain()
+
+    def force_open(self, reason: str, *, for_: float | None = None) -> None:
+        """Refuse all calls to the service, for `for_` seconds or until reset."""
+        self.main.force_open(reason, for_=for_)
+
+    def disable(self, reason: str) -> None:
+        """Admit all calls, unwatched, in all domains."""
+        self._order("disable", reason)
+
+    def metrics_only(self, reason: str) -> None:
+        """Admit all calls in all domains, and report when a breaker would have opened."""
+        self._order("metrics_only", reason)
+
+    def reset(self, reason: str = "reset") -> None:
+        """All closed, with empty windows."""
+        self._order("reset", reason)
+        self._mode = None
+
+    def reconfigure(self, config: BreakerConfig) -> None:
+        """Go by another configuration, in all domains, keeping states and windows."""
+        self.config = config
+        self.main.reconfigure(replace(config, ramp=None))
+        for branch in list(self._branches.values()):
+            branch.reconfigure(config)
+
+    def listeners_changed(self) -> None:
+        for breaker in (self.main, *list(self._branches.values())):
+            breaker.listeners_changed()
+
+    def _order(self, operation: str, reason: str) -> None:
+        self._mode = operation, reason
+        for breaker in (self.main, *list(self._branches.values())):
+            getattr(breaker, operation)(reason)
+
+    def _make(self, domain: str, config: BreakerConfig) -> CircuitBreaker:
+        return CircuitBreaker(
+            self.name, config, domain=domain, classify=self._classify, classify_result=self._classify_result,
+            clock=self._clock, bus=self._bus, group=self,
+        )  # fmt: skip
+
+    def _drop(self, domain: str) -> None:
+        del self._branches[domain]
+        self._ways = {way: found for way, found in self._ways.items() if way[0] != domain}

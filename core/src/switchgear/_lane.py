@@ -1,0 +1,103 @@
+"""The door that calls pass, and the ledger of those in flight.
+
+Nearly every call of a healthy service is admitted by a CLOSED breaker and succeeds in time. Such a call takes no lock.
+It compares its start with `slot.until` (the door), ticks `slot.started`, and at its end compares once more and ticks
+`slot.ok`; both ticks are `next()` on an `itertools.count`, which is atomic. Everything else (another state, a young
+window, a failure, a slow call, the turn of a slot) finds the door shut, `until` in the past, and takes the locked way
+through the machine. So one comparison stands for "closed, no ramp, enough calls, same era, nobody watching".
+
+A slot covers a slice of time. Calls that started in a slot which ended longer ago than `slow` seconds, and have not
+left, are overdue: that is how calls that hang count before they return, for one tick a call. Slots that all calls have
+left are dropped.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from math import inf
+
+#: A slice is at most this share of the slow-call threshold, so a hanging call is seen at most two slices late.
+_SLICES = 8
+#: ... and no slice is longer than this, in seconds, so that a busy breaker looks at the clock and its window at times.
+_LONGEST = 10.0
+
+SHUT = -inf
+
+
+class Slot:
+    """One slice of time of a lane: the door, the calls that started in it, and how they left."""
+
+    __slots__ = ("_ok_reads", "_started_reads", "generation", "ok", "opened", "settled", "started", "succeeded", "turn", "until")
+
+    def __init__(self, generation: int, opened: float, turn: float) -> None:
+        self.generation = generation
+        self.opened = opened
+        self.turn = turn  #: when the next slot takes over
+        self.until = SHUT  #: until when calls may pass without the lock; the machine opens it
+        self.started = count()
+        self.ok = count()
+        self.settled = 0  #: calls that left by the locked way
+        self.succeeded = 0  #: plain successes that the tally has been told of
+        # Reading a count ticks it too; these are the ticks that were reads.
+        self._started_reads = 0
+        self._ok_reads = 0
+
+    def new_successes(self) -> int:
+        """Plain successes since this was last asked."""
+        total = next(self.ok) - self._ok_reads
+        self._ok_reads += 1
+        new = total - self.succeeded
+        self.succeeded = total
+        return new
+
+    def in_flight(self) -> int:
+        """Calls that started here and have not left, as of the last `new_successes()`."""
+        total = next(self.started) - self._started_reads
+        self._started_reads += 1
+        return total - self.succeeded - self.settled
+
+
+#: Stands in a lane until its first call, so that a breaker that is never used stays small.
+NO_SLOT = Slot(-1, 0.0, SHUT)
+
+
+class Lane:
+    """The slots of the calls of one operation class through one breaker."""
+
+    __slots__ = ("operation_class", "past", "slot", "slow")
+
+    def __init__(self, operation_class: str, slow: float) -> None:
+        self.operation_class = operation_class
+        self.slow = slow  #: seconds from which a call is slow
+        self.slot = NO_SLOT
+        self.past: list[Slot] | None = None
+
+    def turn(self, generation: int, now: float, horizon: float) -> None:
+        """Begin a new slot that ends at the horizon of the window, or earlier where slow calls are watched."""
+        if self.slot.generation == generation:
+            self.slot.turn = min(self.slot.turn, now)
+            self.past = [*(self.past or ()), self.slot]
+        else:
+            self.past = None
+        self.slot.until = SHUT
+        self.slot = Slot(generation, now, min(horizon, now + min(self.slow / _SLICES, _LONGEST)))
+
+    def slots(self) -> list[Slot]:
+        """The slots of this era, oldest first. Read `new_successes()` of all before counting who is in flight."""
+        return [*(self.past or ()), self.slot]
+
+    def overdue(self, now: float) -> int:
+        """Calls in flight for at least `slow` seconds. Drops the past slots that all calls have left."""
+        if not self.past:
+            return 0
+        overdue = 0
+        kept = []
+        for slot in self.past:
+            calls = slot.in_flight()
+            # The latest is kept even when empty: a thread may be just about to tick it.
+            if calls or slot is self.past[-1]:
+                kept.append(slot)
+            if now - slot.turn >= self.slow:
+                overdue += calls
+        self.past = kept
+        return overdue

@@ -1,0 +1,42 @@
+"""Text of foreign exceptions, made fit to keep: short, one line, and without secrets.
+
+Drivers put URLs and headers into their messages; what a breaker keeps of them ends up in logs, metrics and pages.
+"""
+
+from __future__ import annotations
+
+import re
+
+_LONGEST = 200  # characters: enough for an address and a reason
+
+_SECRETS = re.compile(
+    r"(?P<userinfo>(?<=://)[^\s/@]*:[^\s/@]*(?=@))"  # scheme://user:password@host
+    r"|(?P<key>\b(?:sk|pk|rk)-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b)"  # keys of OpenAI's and AWS's shape
+    r"|(?P<bearer>(?<=\bbearer )\S+)"
+    r"|(?P<named>(?<![\w-])(?:[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization|signature|credential))"
+    r"[\"']?\s*[=:]\s*[\"']?(?!bearer )[^\s\"'&,;]+)",
+    re.IGNORECASE,
+)
+
+
+def _mask(match: re.Match[str]) -> str:
+    if match.lastgroup != "named":
+        return "***"
+    name, sign, _ = re.split(r"(\s*[=:]\s*)", match.group(), maxsplit=1)
+    return f"{name}{sign}***"
+
+
+def redact(text: str) -> str:
+    """The text on one line, without what looks like a secret, at most 200 characters long."""
+    # Cut before the search, generously, so that a huge message costs no more than a long one.
+    masked = _SECRETS.sub(_mask, " ".join(text[: 8 * _LONGEST].split()))
+    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
+
+
+def describe(exc: BaseException) -> tuple[str, str]:
+    """Type and redacted text of an exception. Never raises, whatever the exception's own `__str__` does."""
+    try:
+        text = str(exc)
+    except Exception:  # noqa: BLE001 - a foreign __str__ may raise anything, and must not replace the caller's error
+        text = ""
+    return type(exc).__name__, redact(text)

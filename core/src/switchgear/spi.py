@@ -1,0 +1,34 @@
+"""For authors of plugins: everything that a plugin needs, and the only module of switchgear it should import."""
+
+from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
+from switchgear._errors import CallNotPermitted, ConfigurationError, MissingDependency
+from switchgear._gear import Switchgear
+from switchgear._hookspecs import VERSION, hookimpl
+from switchgear._permit import Permit
+from switchgear._service import Service
+from switchgear._spec import Backend, Metric, Operation, OperationClass
+from switchgear._state import State
+from switchgear._verdict import Verdict
+from switchgear._window import CountWindow, TimeWindow
+
+__all__ = [
+    "VERSION",
+    "Backend",
+    "Backoff",
+    "BreakerConfig",
+    "CallNotPermitted",
+    "ConfigurationError",
+    "CountWindow",
+    "Metric",
+    "MissingDependency",
+    "Operation",
+    "OperationClass",
+    "Permit",
+    "Ramp",
+    "Service",
+    "State",
+    "Switchgear",
+    "TimeWindow",
+    "Verdict",
+    "hookimpl",
+]

@@ -1,0 +1,71 @@
+"""One proxied connection: two links, and the toxics that end it."""
+
+from __future__ import annotations
+
+import socket
+from math import inf
+
+import anyio
+
+from switchgear.testing._board import Board
+from switchgear.testing._link import Link
+from switchgear.testing._sockets import Address, close, connect
+from switchgear.testing.toxics import ResetPeer, Timeout
+
+
+class Connection:
+    """Joins a client's socket to the server; owns both sockets until `run` returns."""
+
+    def __init__(self, board: Board, client: socket.socket, upstream: Address) -> None:
+        self._board = board
+        self._client = client
+        self._upstream = upstream
+        self._opened = anyio.current_time()
+        self._scope = anyio.CancelScope()
+        self._reset = False
+
+    def end(self, reset: bool) -> None:
+        """Ends both sides, by RST or by FIN."""
+        self._reset |= reset
+        self._scope.cancel()
+
+    async def run(self) -> None:
+        """Passes bytes both ways until both sides or a toxic have ended it. Cannot connect: resets the client."""
+        sockets = [self._client]
+        try:
+            with self._scope:
+                sockets.append(await connect(self._upstream))
+                await self._join(*sockets)
+        except OSError:
+            self._reset = True
+        finally:
+            for each in sockets:
+                close(each, reset=self._reset)
+
+    async def _join(self, client: socket.socket, server: socket.socket) -> None:
+        up = Link(self._board, "upstream", client, server, self.end)
+        down = Link(self._board, "downstream", server, client, self.end)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch, up, down)
+            async with anyio.create_task_group() as links:
+                links.start_soon(up.run)
+                links.start_soon(down.run)
+            tasks.cancel_scope.cancel()
+
+    async def _watch(self, *links: Link) -> None:
+        """Carries out the toxics that end a connection after a time, also when nothing is sent."""
+        while True:
+            if any(link.has_hole and not link.toxics(Timeout) for link in links):
+                self.end(reset=False)
+            resets = [(entry.since, toxic.seconds, True) for link in links for entry, toxic in link.toxics(ResetPeer)]
+            closes = [
+                (entry.since, toxic.seconds, False)
+                for link in links
+                for entry, toxic in link.toxics(Timeout)
+                if toxic.seconds is not None
+            ]
+            due = [(max(since, self._opened) + seconds, reset) for since, seconds, reset in resets + closes]
+            when, reset = min(due, default=(inf, False))
+            if when <= anyio.current_time():
+                self.end(reset)
+            await self._board.change(within=when - anyio.current_time())
