@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
-STAMP = VENV / "set-up-from"
+STAMP = VENV / "set-up-from"  # written last: without it .venv is not to be trusted
+PYTHON_NAME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 REQUIREMENTS = ROOT / "requirements"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 MEMBERS = [ROOT / "core", *PLUGINS]
@@ -210,20 +211,25 @@ class Installer:
                 say(f"{failure}\ndev.py: trying with pip instead of uv.")
                 self.uv = None
         if not self.uv:
-            step(f"{what} with pip", *_pip(self.python), *arguments)
+            try:
+                step(f"{what} with pip", *_pip(self.python), *arguments)
+            except Failure as failure:
+                raise Failure(f"{failure}\nCan pip reach the package index that it is configured for?") from None
 
 
 def set_up() -> Installer:
     """Make .venv as the lock and the pyproject files say, unless it is so already."""
     current = fingerprint()
     with _one_at_a_time():
-        uv = shutil.which("uv", path=search_path())
         if STAMP.is_file() and STAMP.read_text() == current:
-            return Installer(VENV, uv)
+            return Installer(VENV, _find_uv())
         started = time.monotonic()
-        STAMP.unlink(missing_ok=True)
-        _make_environment(VENV)
-        installer = Installer(VENV, uv or _install_uv())
+        if STAMP.is_file() and _python_of(VENV) == PYTHON_NAME:
+            STAMP.unlink()  # what is there is sound and only needs bringing up to date
+        else:
+            shutil.rmtree(VENV, ignore_errors=True)  # of another Python, or interrupted with some package half written
+            _make_environment(VENV)
+        installer = Installer(VENV, _find_uv() or _install_uv())
         installer.install("installing locked packages", *LOCKED, "-r", REQUIREMENTS / "dev.lock")
         editable = [argument for member in MEMBERS for argument in ("-e", member)]
         installer.install("installing the workspace", "--no-deps", "--no-build-isolation", *editable)
@@ -246,25 +252,32 @@ def _one_at_a_time() -> Generator[None]:
     except ImportError:
         raise Failure("Developing needs Linux or macOS; on Windows, use WSL.") from None
     with Path(__file__).open() as this_file:
-        fcntl.flock(this_file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(this_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another dev.py that is setting up")
+            fcntl.flock(this_file, fcntl.LOCK_EX)
         yield
 
 
+def _python_of(environment: Path) -> str:
+    return next((folder.name for folder in environment.glob("lib/python*")), "")
+
+
 def _make_environment(folder: Path) -> None:
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if (folder / "bin/python").exists() and (folder / "lib" / version).is_dir():
-        return
-    if folder.exists():
-        shutil.rmtree(folder)
     # Without pip, since Debian keeps what would bring it in a package of its own; pip --python needs none in there.
-    step(f"making {folder.name} with {version}", _base_python(), "-m", "venv", "--without-pip", folder)
+    step(f"making {folder.name} with {PYTHON_NAME}", _base_python(), "-m", "venv", "--without-pip", folder)
+
+
+def _find_uv() -> str | None:
+    return shutil.which("uv", path=search_path())
 
 
 def _install_uv() -> str | None:
     try:
         step("installing uv", *_pip(BIN / "python"), *LOCKED, "-r", REQUIREMENTS / "bootstrap.lock")
     except Failure as failure:
-        say(f"{failure}\ndev.py: going on with pip: the same in two minutes instead of half a one.")
+        say(f"{failure}\ndev.py: going on with pip, which takes a minute or two.")
         return None
     return str(BIN / "uv")
 
@@ -343,7 +356,10 @@ def step(what: str, *command: str | Path, cwd: Path = ROOT) -> None:
     """Run a program whose output matters only when it fails, and say how it goes."""
     started = time.monotonic()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=environ())
+        try:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=environ())
+        except OSError as error:
+            raise Failure(f"{what} failed: {error}.") from None
         try:
             while process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -378,8 +394,11 @@ def say(text: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (Failure, OSError) as failure:
+    except Failure as failure:
         say(str(failure))
+        sys.exit(2)
+    except OSError as failure:
+        say(f"{failure}. dev.py works in {ROOT} and has to be allowed to write there.")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
