@@ -4,6 +4,8 @@ For applications. Authors of plugins import `switchgear.spi`, authors of framewo
 there is `switchgear.testing`.
 """
 
+from __future__ import annotations
+
 from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
 from switchgear._bus import Observer
 from switchgear._circuit import CircuitBreaker, circuit

@@ -8,7 +8,7 @@ same machine; whoever drives it from several threads does so under a lock.
 Theory of operation. An *era* is the stay in one state; its number is the *generation*. A call is admitted with a
 *ticket* (the slot of its lane, or a lease while HALF_OPEN) that carries the generation it was issued in. Whatever
 belongs to an earlier generation when it is settled is counted as `late` and changes nothing. What the era must remember
-is one object (`_Closed`, `_Open`, `_HalfOpen`) that dies with it.
+is one object (`_Closed`, `Bolt`, `_HalfOpen`) that dies with it.
 
 It could be nicer: METRICS_ONLY and the ramp are variants of CLOSED rather than eras of their own, because they keep
 its window.
@@ -17,6 +17,7 @@ its window.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from math import inf
 
 from switchgear._breaker_config import BreakerConfig, Ramp
@@ -71,6 +72,8 @@ OPERATIONS: dict[str, State] = {
 }
 
 _KEPT_CAUSES = 5
+
+_OTHERS = ("FAILURE", "THROTTLED", "EXHAUSTED", "IGNORED")
 
 #: How bad a verdict is, in halves of a failure.
 _HALVES = {"SUCCESS": 0, "THROTTLED": 1, "FAILURE": 2, "EXHAUSTED": 2}
@@ -132,13 +135,32 @@ class _Closed:
         return self.tally.horizon(now)
 
 
-class _Open:
-    """OPEN and FORCED_OPEN: until when. Infinity: until an operator."""
+class Bolt:
+    """OPEN and FORCED_OPEN: until when (infinity: until an operator), and why.
 
-    __slots__ = ("until",)
+    Before that moment no call can change anything here, so a call may be refused by reading this object alone, without
+    the lock; it ticks `refused`.
+    """
 
-    def __init__(self, until: float) -> None:
+    __slots__ = ("_reads", "causes", "detail", "refused", "state", "until")
+
+    def __init__(self, state: State, until: float, detail: str, causes: tuple[Cause, ...]) -> None:
+        self.state = state
         self.until = until
+        self.detail = detail
+        self.causes = causes
+        self.refused = count()
+        self._reads = 0
+
+    def calls(self) -> int:
+        """How many were refused so. Reading the count ticks it too."""
+        total = next(self.refused) - self._reads
+        self._reads += 1
+        return total
+
+    def retry_after(self, now: float) -> float | None:
+        """Seconds that it still holds; None when that is not known."""
+        return max(0.0, self.until - now) if self.until < inf else None
 
 
 class _HalfOpen:
@@ -163,15 +185,23 @@ class _Disabled:
         return inf
 
 
-_Era = _Closed | _Open | _HalfOpen | _Disabled
+class _Unused:
+    """CLOSED before the first call: one for all, so that a breaker which is never used stays small."""
+
+    __slots__ = ()
+
+
+_UNUSED = _Unused()
+
+_Era = _Unused | _Closed | Bolt | _HalfOpen | _Disabled
 
 
 class BreakerMachine:
     """States, windows, leases and rules of one breaker. Not thread-safe; times in seconds, never going back."""
 
     __slots__ = (
-        "_attempt", "_config", "_era", "_now", "_roll", "causes", "domain", "events", "generation", "lanes", "last",
-        "late", "name", "others", "refused", "since", "state", "succeeded", "used", "watched",
+        "_attempt", "_era", "_now", "_roll", "bolt", "causes", "config", "domain", "events", "generation", "lanes",
+        "last", "late", "name", "others", "refused", "since", "state", "succeeded", "used", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -179,7 +209,7 @@ class BreakerMachine:
     ) -> None:
         self.name = name
         self.domain = domain
-        self._config = config
+        self.config = config
         self._roll = roll
         self._now = now
         self._attempt = 0.0
@@ -187,16 +217,17 @@ class BreakerMachine:
         self.generation = 0
         self.since = now
         self.used = now  #: when a call last asked (in a busy CLOSED era: at most a slot's length ago)
-        self._era: _Era = _Closed(config.window.open(), now)
+        self._era: _Era = _UNUSED
+        self.bolt: Bolt | None = None  #: the era, while it is one of refusing
         self.lanes: tuple[Lane, ...] = ()
         self.last: Transition | None = None
-        self.causes: list[Cause] | None = None
+        self.causes: tuple[Cause, ...] = ()
         self.events: list[Event] | None = None
         self.watched = False  #: somebody wants to hear of every call: none may pass unseen
         # Counters since the beginning. Those that stay empty in a healthy life are made when they are needed.
         self.succeeded = 0
         self.late = 0
-        self.others: dict[str, int] | None = None
+        self.others: list[int] | None = None  # as _OTHERS names them
         self.refused: dict[State, int] | None = None
 
     # -- calls ---------------------------------------------------------------------------------------------------
@@ -206,31 +237,33 @@ class BreakerMachine:
         for lane in self.lanes:
             if lane.operation_class == operation_class:
                 return lane
-        lane = Lane(operation_class, self._config.slow_after(operation_class))
+        lane = Lane(operation_class, self.config.slow_after(operation_class))
         self.lanes = (*self.lanes, lane)
         return lane
 
     def admit(self, lane: Lane, now: float, *, active: bool = False) -> Ticket | None:
         """A ticket for one call, to be settled exactly once; None: not permitted. `active`: it is no user's call but
-        the plugin's own check, made to find out."""
+        the plugin's own check, made to find out.
+        """
         self.used = now = self.tick(now)
         era = self._era
+        if isinstance(era, _Unused):
+            era = self._era = _Closed(self.config.window.open(), now)
         ticket: Ticket | None
-        if isinstance(era, _Open):
+        if isinstance(era, Bolt):
             ticket = None
         elif isinstance(era, _HalfOpen):
-            ticket = self._lease(era, lane, now) if active or self._config.probe_with != "health" else None
+            ticket = self._lease(era, lane, now) if active or self.config.probe_with != "health" else None
         elif isinstance(era, _Closed) and not era.admits(now):
             ticket = None
         else:
             ticket = self._slot(era, lane, now)
             next(ticket.started)
         if ticket is None:
-            self.refused = self.refused or {}
-            self.refused[self.state] = self.refused.get(self.state, 0) + 1
+            self._count_refused(1)
         return ticket
 
-    def settle(
+    def settle(  # noqa: PLR0917 - the facts of one outcome
         self, ticket: Ticket, lane: Lane, verdict: Verdict, duration: float, now: float, cause: Cause | None = None
     ) -> bool:
         """The outcome of an admitted call that took `duration` seconds. False: it came late and changes nothing."""
@@ -264,9 +297,10 @@ class BreakerMachine:
 
     def head_arrived(self, ticket: Ticket, now: float) -> None:
         """A streamed call has its head. From here on its length is the consumer's affair: it no longer counts as in
-        flight, and a probe's lease, which guards against lost probes, is prolonged once."""
+        flight, and a probe's lease, which guards against lost probes, is prolonged once.
+        """
         if isinstance(ticket, Lease):
-            ticket.deadline = now + self._config.probe_timeout
+            ticket.deadline = now + self.config.probe_timeout
         else:
             ticket.settled += 1
 
@@ -283,13 +317,13 @@ class BreakerMachine:
         era = self._era
         if isinstance(era, _Closed):
             self._turn(era, now)
-        elif isinstance(era, _Open):
+        elif isinstance(era, Bolt):
             if now >= era.until:
                 self._move(Reason.WAIT_ELAPSED, "the wait is over", now)
         elif isinstance(era, _HalfOpen):
             era.leases = [lease for lease in era.leases if now < lease.deadline]
             if now >= era.decide_by:
-                waited = self._config.max_wait_in_half_open
+                waited = self.config.max_wait_in_half_open
                 self._trip(Reason.PROBES_OVERDUE, f"no decision within {waited:g} s of the first probe", now)
             elif era.leases:
                 self._decide(era, now)
@@ -363,7 +397,7 @@ class BreakerMachine:
         return True
 
     def _broken_rule(self, era: _Closed, now: float) -> Rule | None:
-        config, tally = self._config, era.tally
+        config, tally = self.config, era.tally
         if config.consecutive_failures and era.consecutive >= config.consecutive_failures:
             detail = f"{era.consecutive} failures in a row (limit {config.consecutive_failures})"
             return Reason.CONSECUTIVE_FAILURES, detail
@@ -375,7 +409,7 @@ class BreakerMachine:
         return self._slow_rule(era, self._overdue(now))
 
     def _slow_rule(self, era: _Closed, overdue: int) -> Rule | None:
-        limit = self._config.slow_call_rate_threshold
+        limit = self.config.slow_call_rate_threshold
         slow, calls = era.tally.slow + overdue, era.tally.calls + overdue
         if limit is None or not slow or calls < self._minimum(era) or slow / calls < limit:
             return None
@@ -384,7 +418,7 @@ class BreakerMachine:
 
     def _minimum(self, era: _Closed) -> int:
         """While ramping up, a round of probes' worth of calls is enough to see that it came too early."""
-        config = self._config
+        config = self.config
         minimum = config.minimum_number_of_calls
         return minimum if era.ramp is None else min(minimum, config.permitted_calls_in_half_open)
 
@@ -393,7 +427,7 @@ class BreakerMachine:
         if era.ramp is None:
             self._trip(reason, detail, now)
         elif (share := era.share(now) / 2) >= era.ramp.initial:
-            self._begin(_Closed(self._config.window.open(), now, era.ramp, share), now)
+            self._begin(_Closed(self.config.window.open(), now, era.ramp, share), now)
         else:
             self._trip(Reason.RELAPSE, f"{detail}, while ramping up", now)
 
@@ -404,7 +438,7 @@ class BreakerMachine:
         if isinstance(era, _Closed):
             if era.ramp is not None and era.share(now) >= 1.0:
                 era.ramp = None
-            enough = era.ramp is None and era.tally.calls >= self._config.minimum_number_of_calls
+            enough = era.ramp is None and era.tally.calls >= self.config.minimum_number_of_calls
             passable = enough and self._broken_rule(era, now) is None
         for lane in self.lanes:
             slot = lane.slot
@@ -414,7 +448,7 @@ class BreakerMachine:
     # -- HALF_OPEN -----------------------------------------------------------------------------------------------
 
     def _lease(self, era: _HalfOpen, lane: Lane, now: float) -> Lease | None:
-        config = self._config
+        config = self.config
         if era.done + len(era.leases) >= config.permitted_calls_in_half_open:
             return None
         lease = Lease(self.generation, lane, now, now + config.probe_timeout)
@@ -424,7 +458,7 @@ class BreakerMachine:
 
     def _decide(self, era: _HalfOpen, now: float) -> None:
         """Close or open as soon as the probes still to come cannot change the outcome."""
-        config = self._config
+        config = self.config
         probes = config.permitted_calls_in_half_open
         to_come = probes - era.done
         limit = config.failure_rate_threshold or _PROBE_LIMIT
@@ -443,7 +477,8 @@ class BreakerMachine:
 
     def trip(self, reason: Reason, detail: str, now: float, *, wait: float | None = None) -> None:
         """Open for a reason beside this breaker's own evidence (MAJORITY, SERVICE_WIDE), if it still admits calls.
-        `wait` in seconds, else what the configuration says."""
+        `wait` in seconds, else what the configuration says.
+        """
         now = self.tick(now)
         if reason in TRANSITIONS[self.state] or self.state is METRICS_ONLY:
             self._trip(reason, detail, now, wait=wait)
@@ -458,7 +493,7 @@ class BreakerMachine:
     def reconfigure(self, config: BreakerConfig, now: float) -> None:
         """Go by another configuration, keeping the state, what the window holds, and the moments already set."""
         now = self.tick(now)
-        old, self._config = self._config, config
+        old, self.config = self.config, config
         for lane in self.lanes:
             lane.slow = config.slow_after(lane.operation_class)
         era = self._era
@@ -481,14 +516,14 @@ class BreakerMachine:
     def _trip(self, reason: Reason, detail: str, now: float, *, wait: float | None = None) -> None:
         if self.state is METRICS_ONLY:
             # Begin afresh, as an opened breaker would, so that it is told once and not with each further call.
-            self._begin(_Closed(self._config.window.open(), now), now)
+            self._begin(_Closed(self.config.window.open(), now), now)
             self.tell(TripSuppressed(breaker=self.name, domain=self.domain, reason=reason, detail=detail, at=now))
             return
         if self.state is CLOSED:
-            self._attempt = max(0.0, self._attempt - (now - self.since) / self._config.forget)
+            self._attempt = max(0.0, self._attempt - (now - self.since) / self.config.backoff.forget)
         self._attempt += 1
         if wait is None:
-            wait = self._config.wait_in_open(self._attempt, self._roll())
+            wait = self.config.backoff.wait(self._attempt, self._roll())
         self._move(reason, detail, now, until=now + wait)
 
     def _move(self, reason: Reason, detail: str, now: float, *, until: float = inf) -> None:
@@ -498,15 +533,15 @@ class BreakerMachine:
         came_from = self.state
         era: _Era
         if to in {OPEN, FORCED_OPEN}:
-            era = _Open(until)
+            era = Bolt(to, until, detail, self.causes)
         elif to is HALF_OPEN:
             era = _HalfOpen()
         elif to is DISABLED:
             era = _Disabled()
         else:
             proven = to is CLOSED and came_from is HALF_OPEN and reason is Reason.PROBES_PASSED
-            era = _Closed(self._config.window.open(), now, self._config.ramp if proven else None)
-            self.causes = None
+            era = _Closed(self.config.window.open(), now, self.config.ramp if proven else None)
+            self.causes = ()
         self._begin(era, now)
         self.state, self.since = to, now
         self.last = Transition(
@@ -519,31 +554,29 @@ class BreakerMachine:
         """A new era. The doors of the old one shut for good: what is still in flight there is late."""
         if isinstance(self._era, _Closed):
             self._drain(self._era)
+        elif isinstance(self._era, Bolt):
+            self._count_refused(self._era.calls())
         for lane in self.lanes:
             lane.slot.until = SHUT
             lane.past = None
         self._era = era
+        self.bolt = era if isinstance(era, Bolt) else None
         self.generation += 1
 
     # -- what is known -------------------------------------------------------------------------------------------
 
     def refusal(self, now: float) -> tuple[State, float | None, str, tuple[Cause, ...]]:
         """Why a call is not permitted now: state, seconds until one may be (None: not known), reason, causes."""
-        era = self._era
-        if isinstance(era, _HalfOpen):
-            probes = self._config.permitted_calls_in_half_open
-            by_check = self._config.probe_with == "health"
-            detail = "only the active check may probe" if by_check else f"all {probes} probes of this round are taken"
-        elif isinstance(era, _Closed):
+        era, config = self._era, self.config
+        if isinstance(era, Bolt):
+            return era.state, era.retry_after(now), era.detail, era.causes
+        if isinstance(era, _Closed):
             detail = f"it is ramping up and admits {era.share(now):.0%} of the calls"
+        elif config.probe_with == "health":
+            detail = "only the active check may probe"
         else:
-            detail = self.last.detail if self.last else ""
-        return self.state, self.retry_after(now), detail, tuple(self.causes or ())
-
-    def retry_after(self, now: float) -> float | None:
-        """Seconds until a call may be tried; None when that is not known."""
-        era = self._era
-        return max(0.0, era.until - now) if isinstance(era, _Open) and era.until < inf else None
+            detail = f"all {config.permitted_calls_in_half_open} probes of this round are taken"
+        return self.state, None, detail, self.causes
 
     def snapshot(self, now: float) -> Snapshot:
         """Everything there is to see, as of now."""
@@ -574,12 +607,12 @@ class BreakerMachine:
             overdue=overdue,
             share=era.share(now) if isinstance(era, _Closed) else 1.0,
             probes=(era.done, len(era.leases)) if isinstance(era, _HalfOpen) else (0, 0),
-            retry_after=self.retry_after(now),
-            verdicts={"SUCCESS": self.succeeded, **(self.others or {})},
-            refused=dict(self.refused or {}),
+            retry_after=era.retry_after(now) if isinstance(era, Bolt) else None,
+            verdicts={"SUCCESS": self.succeeded, **dict(zip(_OTHERS, self.others or [0] * len(_OTHERS), strict=True))},
+            refused=self._all_refused(),
             late=self.late,
             last=self.last,
-            causes=tuple(self.causes or ()),
+            causes=self.causes,
         )
 
     def tell(self, event: Event) -> None:
@@ -587,14 +620,25 @@ class BreakerMachine:
             self.events = []
         self.events.append(event)
 
+    def _count_refused(self, calls: int) -> None:
+        if calls:
+            self.refused = self.refused or {}
+            self.refused[self.state] = self.refused.get(self.state, 0) + calls
+
+    def _all_refused(self) -> dict[State, int]:
+        refused = dict(self.refused or {})
+        if isinstance(self._era, Bolt) and (calls := self._era.calls()):
+            refused[self.state] = refused.get(self.state, 0) + calls
+        return refused
+
     def _count(self, verdict: Verdict, cause: Cause | None) -> None:
         if verdict.name == "SUCCESS":
             self.succeeded += 1
         else:
-            self.others = self.others or {}
-            self.others[verdict.name] = self.others.get(verdict.name, 0) + 1
+            self.others = self.others or [0] * len(_OTHERS)
+            self.others[_OTHERS.index(verdict.name)] += 1
         if cause is not None:
-            known = next((c for c in self.causes or () if c[:2] == cause[:2]), None)
-            others = [c for c in self.causes or () if c is not known]
-            again = Cause(cause.type, cause.text, known.count + 1) if known else cause
-            self.causes = [*others[-_KEPT_CAUSES + 1 :], again]
+            known = next((c for c in self.causes if c[:2] == cause[:2]), None)
+            others = [c for c in self.causes if c is not known]
+            again = Cause(cause.type, cause.text, known.times + 1) if known else cause
+            self.causes = (*others[-_KEPT_CAUSES + 1 :], again)

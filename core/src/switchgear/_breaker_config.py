@@ -60,14 +60,15 @@ class Backoff:
     def wait(self, attempt: float, roll: float) -> float:
         """Seconds to stay open at the given attempt (1 is the first); `roll` is a random number in 0..1."""
         # The exponent is capped where any sane max is long reached: a float power overflows at 2**1024.
-        grown = self.initial * self.multiplier ** min(attempt - 1, 64)
+        grown: float = self.initial * self.multiplier ** min(attempt - 1, 64)
         return min(grown, self.max) * (1 + self.jitter * roll)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ramp:
     """The way back: after half-open, admit `initial` of the calls, growing evenly to all of them over `duration`
-    seconds; each relapse halves the share. 10 % to 100 % is Envoy's slow start, in time instead of weights."""
+    seconds; each relapse halves the share. 10 % to 100 % is Envoy's slow start, in time instead of weights.
+    """
 
     initial: float = 0.1
     duration: float = 10.0
@@ -144,13 +145,8 @@ class BreakerConfig:
             return slow.get(operation_class, inf)
         return slow
 
-    def wait_in_open(self, attempt: float, roll: float) -> float:
-        """Seconds to stay open at the given attempt; a plain number is fixed, as written."""
-        wait = self.wait_duration_in_open
-        return wait.wait(attempt, roll) if isinstance(wait, Backoff) else wait
-
     @property
-    def forget(self) -> float:
-        """Seconds spent CLOSED that make up for one opening."""
+    def backoff(self) -> Backoff:
+        """The waits in OPEN; a plain number is that number each time, as written."""
         wait = self.wait_duration_in_open
-        return wait.forget if isinstance(wait, Backoff) else Backoff.forget
+        return wait if isinstance(wait, Backoff) else Backoff(initial=wait, multiplier=1, max=wait, jitter=0)

@@ -65,7 +65,7 @@ class Bus:
         for observer, method in self._listeners.get(type(event), ()):
             try:
                 method(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - an observer is foreign code; whatever it raises must not reach the call
                 self._errors[id(observer)] += 1
                 _log.exception("Observer %r failed on %s.", observer, type(event).__name__)
                 if self._errors[id(observer)] >= _MOST_ERRORS:

@@ -7,7 +7,8 @@ import random
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
+from math import inf
+from typing import Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from switchgear._breaker import BreakerMachine, Ticket
 from switchgear._breaker_config import Backoff, BreakerConfig, ProbeWith, Ramp
@@ -21,8 +22,8 @@ from switchgear._permit import Permit
 from switchgear._redact import describe
 from switchgear._snapshot import Explanation, Snapshot, explain
 from switchgear._state import State
-from switchgear._window import Window
 from switchgear._verdict import Classify, Verdict, judge, unknown_is_failure
+from switchgear._window import Window
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,7 +81,7 @@ class CircuitBreaker:
     (default: every result is a SUCCESS). `clock` gives seconds and never goes back.
     """
 
-    __slots__ = ("__weakref__", "_bus", "_config", "_delivering", "_group", "_machine", "classify",
+    __slots__ = ("__weakref__", "_bus", "_delivering", "_group", "_machine", "classify",
                  "classify_result", "clock", "default_lane")  # fmt: skip
 
     def __init__(
@@ -95,8 +96,7 @@ class CircuitBreaker:
         bus: Bus | None = None,
         group: Group | None = None,
     ) -> None:
-        self._config = config or _DEFAULT
-        self._machine = BreakerMachine(name, self._config, clock(), random.random, domain=domain)
+        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), random.random, domain=domain)
         self.default_lane = self._machine.lane("")
         self._bus = bus
         self._delivering = False
@@ -112,7 +112,7 @@ class CircuitBreaker:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy, or the same breaker in another process, watches on its own: what travels is the configuration.
-        return (_rebuild, (self.name, self._config, self.domain, self.classify, self.classify_result))
+        return (_rebuild, (self.name, self.config, self.domain, self.classify, self.classify_result))
 
     @property
     def name(self) -> str:
@@ -125,7 +125,7 @@ class CircuitBreaker:
 
     @property
     def config(self) -> BreakerConfig:
-        return self._config
+        return self._machine.config
 
     # -- guarding ------------------------------------------------------------------------------------------------
 
@@ -156,7 +156,8 @@ class CircuitBreaker:
     def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]: ...
     def __call__(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
         """Decorate a coroutine function, a plain function, or a generator of either kind. A generator holds its permit
-        until it is exhausted (success), raises (judged) or is closed early (given back)."""
+        until it is exhausted (success), raises (judged) or is closed early (given back).
+        """
         return decorate(self, fn)
 
     def permit(self, operation: str = "", *, operation_class: str | None = None) -> Permit:
@@ -180,7 +181,7 @@ class CircuitBreaker:
 
     def explain(self) -> Explanation:
         """State, since when, by which rule with which numbers, the last causes, and what comes next."""
-        return explain(self.snapshot(), self._config.permitted_calls_in_half_open)
+        return explain(self.snapshot(), self.config.permitted_calls_in_half_open)
 
     def force_open(self, reason: str, *, for_: float | None = None) -> None:
         """Refuse all calls, for `for_` seconds or until reset; after the time limit it probes before it closes."""
@@ -207,7 +208,6 @@ class CircuitBreaker:
     def reconfigure(self, config: BreakerConfig) -> None:
         """Go by another configuration, keeping the state, what the window holds, and the moments already set."""
         with _lock:
-            self._config = config
             self._machine.reconfigure(config, self.clock())
         self._deliver()
 
@@ -272,21 +272,41 @@ class CircuitBreaker:
     ) -> Ticket:
         """The locked way in."""
         machine = self._machine
+        bolt = machine.bolt
+        if bolt is not None and now < bolt.until and (self._bus is None or not self._bus.hears(Refused)):
+            next(bolt.refused)
+            retry_after = bolt.until - now
+            raise refusal(
+                machine.name,
+                machine.domain,
+                bolt.state,
+                retry_after if retry_after < inf else None,
+                bolt.detail,
+                bolt.causes,
+            )
+        refused = None
         with _lock:
             ticket = machine.admit(lane, now, active=active)
             if ticket is None:
-                state, retry_after, reason, causes = machine.refusal(now)
+                refused = machine.refusal(now)
                 if self._bus is not None and self._bus.hears(Refused):
-                    event = Refused(breaker=self.name, domain=self.domain, operation=operation, state=state,
-                                    retry_after=retry_after, at=now)  # fmt: skip
-                    machine.tell(event)
+                    machine.tell(
+                        Refused(
+                            breaker=self.name,
+                            domain=self.domain,
+                            operation=operation,
+                            state=refused[0],
+                            retry_after=refused[1],
+                            at=now,
+                        )
+                    )
         if machine.events is not None:
             self._deliver()
-        if ticket is None:
-            raise refusal(machine.name, machine.domain, state, retry_after, reason, causes)
-        return ticket
+        if refused is not None:
+            raise refusal(machine.name, machine.domain, *refused)
+        return cast("Ticket", ticket)
 
-    def settle(
+    def settle(  # noqa: PLR0917 - the facts of one outcome
         self,
         ticket: Ticket,
         lane: Lane,
@@ -340,7 +360,8 @@ class CircuitBreaker:
 
     def _deliver(self) -> None:
         """Publish what the machine has to tell. One deliverer at a time, so that observers hear it in its order; an
-        observer that calls back into the breaker is not delivered to from inside itself."""
+        observer that calls back into the breaker is not delivered to from inside itself.
+        """
         machine = self._machine
         while machine.events:
             with _lock:

@@ -40,9 +40,7 @@ def _body(fn: Callable[..., Any]) -> Callable[..., Any]:
             fn = type(fn).__call__
 
 
-
-
-# The next two are CircuitBreaker.call in other words: one more call or closure would cost as much as all the accounting.
+# The next two are CircuitBreaker.call in other words: one more call would cost as much as all the accounting.
 
 
 def _coroutine_function(breaker: CircuitBreaker, fn: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:

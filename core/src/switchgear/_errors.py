@@ -11,9 +11,9 @@ Each message says what happened, whose fault it is and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from switchgear._state import State
@@ -28,10 +28,10 @@ class Cause(NamedTuple):
 
     type: str
     text: str
-    count: int = 1
+    times: int = 1
 
     def __str__(self) -> str:
-        times = f"{self.count} x " if self.count > 1 else ""
+        times = f"{self.times} x " if self.times > 1 else ""
         return f"{times}{self.type}: {self.text}" if self.text else f"{times}{self.type}"
 
 
@@ -47,25 +47,48 @@ class CallNotPermitted(SwitchgearError):
         causes: the last causes, grouped.
 
     A plugin's refusals are also the client's own error for an unreachable backend, so existing `except` clauses hold.
-    Its fields are the arguments, so that it pickles and costs little to build; the message is made when it is read.
+    It costs little to build, for under an open breaker it is built with every call: its message is made when read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - all its facts, in the order that pickle gives them back
         self,
         breaker: str,
         domain: str,
         state: State,
         retry_after: float | None,
         reason: str,
-        causes: Sequence[Cause] = (),
+        causes: tuple[Cause, ...] = (),
+        /,
     ) -> None:
-        Exception.__init__(self, breaker, domain, state, retry_after, reason, causes)
-        self.breaker = breaker
-        self.domain = domain
-        self.state = state
-        self.retry_after = retry_after
-        self.reason = reason
-        self.causes = tuple(causes)
+        # In one attribute, beside `args`, which the client's own error class may want for itself.
+        self._facts = breaker, domain, state, retry_after, reason, causes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._facts
+
+    @property
+    def breaker(self) -> str:
+        return self._facts[0]
+
+    @property
+    def domain(self) -> str:
+        return self._facts[1]
+
+    @property
+    def state(self) -> State:
+        return self._facts[2]
+
+    @property
+    def retry_after(self) -> float | None:
+        return self._facts[3]
+
+    @property
+    def reason(self) -> str:
+        return self._facts[4]
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return self._facts[5]
 
     def __str__(self) -> str:
         name = f"{self.breaker}[{self.domain}]" if self.domain else self.breaker

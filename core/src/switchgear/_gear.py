@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import anyio
 
@@ -48,21 +48,22 @@ class Switchgear:
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Switchgear:
         """The services of a configuration file. Raises ConfigurationError, MissingDependency, PluginError."""
-        from switchgear._config import read_toml  # noqa: PLC0415 - needs the extra "config"
+        from switchgear._config import read_toml
 
         return cls(read_toml(path))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Switchgear:
         """The services of the environment: SWITCHGEAR_CONFIG names a file, SWITCHGEAR__SERVICES__... set single keys.
-        Raises as from_toml."""
-        from switchgear._config import read_environment  # noqa: PLC0415 - needs the extra "config"
+        Raises as from_toml.
+        """
+        from switchgear._config import read_environment
 
         return cls(read_environment(environ))
 
-    async def __aenter__(self) -> Switchgear:
+    async def __aenter__(self) -> Self:
         if self._stack is not None:
-            raise SwitchgearError("This Switchgear is entered already. Make one for each application, and enter it once.")
+            raise SwitchgearError("This Switchgear is entered already. Make one for each application, enter it once.")
         self._stack = AsyncExitStack()
         try:
             for configured in self._config.services if self._config else ():

@@ -141,7 +141,8 @@ class BreakerGroup:
 
     def explain(self, domain: str | None = None) -> Explanation:
         """Why the service, or one domain of it, is as it is. Without a domain: the main, or while that is closed the
-        branch that is worst off."""
+        branch that is worst off.
+        """
         if domain is not None:
             return self.branch(domain).explain()
         if self.main.state is State.CLOSED:

@@ -27,7 +27,18 @@ SHUT = -inf
 class Slot:
     """One slice of time of a lane: the door, the calls that started in it, and how they left."""
 
-    __slots__ = ("_ok_reads", "_started_reads", "generation", "ok", "opened", "settled", "started", "succeeded", "turn", "until")
+    __slots__ = (
+        "_ok_reads",
+        "_started_reads",
+        "generation",
+        "ok",
+        "opened",
+        "settled",
+        "started",
+        "succeeded",
+        "turn",
+        "until",
+    )
 
     def __init__(self, generation: int, opened: float, turn: float) -> None:
         self.generation = generation
@@ -91,13 +102,11 @@ class Lane:
         if not self.past:
             return 0
         overdue = 0
-        kept = []
+        kept: list[Slot] = []
         for slot in self.past:
-            calls = slot.in_flight()
-            # The latest is kept even when empty: a thread may be just about to tick it.
-            if calls or slot is self.past[-1]:
+            if calls := slot.in_flight():
                 kept.append(slot)
-            if now - slot.turn >= self.slow:
-                overdue += calls
-        self.past = kept
+                if now - slot.turn >= self.slow:
+                    overdue += calls
+        self.past = kept or None
         return overdue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from switchgear._breaker import Ticket
 from switchgear._lane import Lane, Slot
@@ -71,7 +71,8 @@ class Permit:
 
     def attempt_failed(self, exc: BaseException) -> None:
         """One of several attempts inside this call failed: that is evidence now, while the call goes on. A probe is
-        settled by its first failed attempt. If the call then fails with the same exception, it is not counted again."""
+        settled by its first failed attempt. If the call then fails with the same exception, it is not counted again.
+        """
         verdict = judge(exc, self._breaker.classify)
         if self.settled or verdict.name in {"IGNORED", "SUCCESS"}:
             return
@@ -86,7 +87,7 @@ class Permit:
         if self._latency is None and not self.settled:
             self._latency = self._breaker.head_arrived(self._ticket, self.started)
 
-    def __enter__(self) -> Permit:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _type: type[BaseException] | None, exc: BaseException | None, _tb: TracebackType | None) -> None:
@@ -95,10 +96,13 @@ class Permit:
         else:
             self.fail(exc)
 
-    async def __aenter__(self) -> Permit:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, exc: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        self.__exit__(_type, exc, _tb)
+        if exc is None:
+            self.succeed()
+        else:
+            self.fail(exc)

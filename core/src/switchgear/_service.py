@@ -73,7 +73,8 @@ class Service:
     async def check(self, client: Any, breaker: CircuitBreaker) -> bool | None:
         """Run the plugin's active check of one breaker's domain under a probe's permit. None: no probe is due; False:
         the check cannot tell. Raises what the check raises, and TimeoutError after `probe_timeout`; both are judged
-        like a call's error."""
+        like a call's error.
+        """
         probe = self.backend.probe
         if probe is None:
             return False

@@ -66,7 +66,7 @@ def explain(snapshot: Snapshot, probes: int) -> Explanation:
     )
 
 
-def _next(snapshot: Snapshot, probes: int) -> str:
+def _next(snapshot: Snapshot, probes: int) -> str:  # noqa: PLR0911 - one for each thing that can come next
     match snapshot.state:
         case State.CLOSED if snapshot.share < 1:
             return f"It is ramping up and admits {snapshot.share:.0%} of the calls."

@@ -33,7 +33,8 @@ class Operation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A metric that a plugin adds. The name carries no unit and no suffix; exporters add them. Labels must be bounded:
-    never a key, a URL or a prompt."""
+    never a key, a URL or a prompt.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]

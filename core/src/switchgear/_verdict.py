@@ -7,7 +7,7 @@ a cache miss, a 404 and a broken constraint are errors to the caller and proof o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, final
+from typing import ClassVar, Literal, cast, final
 
 from switchgear._errors import CallNotPermitted
 
@@ -41,9 +41,7 @@ class Verdict:
     FAILURE: ClassVar[Verdict]
     EXHAUSTED: ClassVar[Verdict]
 
-    def __init__(
-        self, name: VerdictName, *, retry_after: float | None = None, service_wide: bool = False
-    ) -> None:
+    def __init__(self, name: VerdictName, *, retry_after: float | None = None, service_wide: bool = False) -> None:
         self.name: VerdictName = name
         self.retry_after = retry_after
         self.service_wide = service_wide
@@ -94,7 +92,8 @@ def judge(exc: BaseException, classify: Classify) -> Verdict:
     the backend, nor does a refusal by a breaker further in. A group is as bad as its worst member.
     """
     if isinstance(exc, BaseExceptionGroup):
-        return max((judge(e, classify) for e in exc.exceptions), key=lambda verdict: _RANK[verdict.name])
+        members = cast("BaseExceptionGroup[BaseException]", exc).exceptions
+        return max((judge(member, classify) for member in members), key=lambda verdict: _RANK[verdict.name])
     if isinstance(exc, CallNotPermitted) or not isinstance(exc, Exception):
         return Verdict.IGNORED
     return classify(exc)

@@ -43,21 +43,26 @@ class Tally(Protocol):
 
     def horizon(self, now: float) -> float:
         """Until when the window only gains: before it, nothing that is in it leaves by the passing of time."""
+        ...
 
     def entries(self) -> Iterator[Entry]:
         """What is in the window, oldest first, so that another tally can take it over."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class CountWindow:
     """The last `size` calls. 100 is resilience4j's default; it keeps false alarms rare (none in 200,000 calls at a
-    10 % error rate with a 50 % threshold) and is cheap."""
+    10 % error rate with a 50 % threshold) and is cheap.
+    """
 
     size: int = 100
 
     def __post_init__(self) -> None:
         if self.size < 1:
-            raise ConfigurationError(f"A count window of {self.size} calls cannot hold one. Use 1 or more.", key="window")
+            raise ConfigurationError(
+                f"A count window of {self.size} calls cannot hold one. Use 1 or more.", key="window"
+            )
 
     def open(self) -> Tally:
         return _CountTally(self.size)
@@ -66,7 +71,8 @@ class CountWindow:
 @dataclass(frozen=True, slots=True)
 class TimeWindow:
     """The calls of the last `seconds`, kept in `buckets` equal parts: the oldest part leaves as a whole, so the window
-    spans between seconds * (1 - 1/buckets) and seconds. 10 parts is the precedent of Hystrix, Polly and failsafe."""
+    spans between seconds * (1 - 1/buckets) and seconds. 10 parts is the precedent of Hystrix, Polly and failsafe.
+    """
 
     seconds: float = 60.0
     buckets: int = 10
@@ -100,25 +106,27 @@ class _CountTally:
 
     def succeed(self, calls: int, at: float) -> None:
         self.calls = min(self.calls + calls, self._size)
-        if self._ring is None:
+        ring = self._ring
+        if ring is None:
             return
         if calls >= self._size:
             self._clear()
             return
         end = self._next + calls
-        self._overwrite(self._next, min(end, self._size))
+        self._overwrite(ring, self._next, min(end, self._size))
         if end > self._size:
-            self._overwrite(0, end - self._size)
+            self._overwrite(ring, 0, end - self._size)
         self._next = end % self._size
         if not (self.halves or self.slow):
             self._clear()
 
     def add(self, halves: int, slow: bool, now: float) -> None:
-        if self._ring is None:
-            self._ring = bytearray(self._size)
+        ring = self._ring
+        if ring is None:
+            ring = self._ring = bytearray(self._size)
             self._next = 0
-        self._overwrite(self._next, self._next + 1)
-        self._ring[self._next] = halves + (_SLOW if slow else 0)
+        self._overwrite(ring, self._next, self._next + 1)
+        ring[self._next] = halves + (_SLOW if slow else 0)
         self._next = (self._next + 1) % self._size
         self.calls = min(self.calls + 1, self._size)
         self.halves += halves
@@ -139,16 +147,15 @@ class _CountTally:
         for byte in ordered[self._size - self.calls :]:
             yield Entry(1, byte % _SLOW, byte >= _SLOW, 0.0)
 
-    def _overwrite(self, start: int, stop: int) -> None:
-        assert self._ring is not None
-        leaving = self._ring[start:stop]
+    def _overwrite(self, ring: bytearray, start: int, stop: int) -> None:
+        leaving = ring[start:stop]
         if not any(leaving):
             return
         ones = leaving.count(1) + leaving.count(_SLOW + 1)
         twos = leaving.count(2) + leaving.count(_SLOW + 2)
         self.halves -= ones + 2 * twos
         self.slow -= sum(leaving.count(_SLOW + halves) for halves in (0, 1, 2))
-        self._ring[start:stop] = bytes(stop - start)
+        ring[start:stop] = bytes(stop - start)
 
     def _clear(self) -> None:
         self._ring = None

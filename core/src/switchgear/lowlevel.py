@@ -1,5 +1,7 @@
 """For authors of frameworks: the sans-I/O parts, to drive from other clocks, locks and loops."""
 
+from __future__ import annotations
+
 from switchgear._breaker import OPERATIONS, TRANSITIONS, BreakerMachine
 from switchgear._bus import Bus
 from switchgear._events import Event

@@ -1,5 +1,7 @@
 """For authors of plugins: everything that a plugin needs, and the only module of switchgear it should import."""
 
+from __future__ import annotations
+
 from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
 from switchgear._errors import CallNotPermitted, ConfigurationError, MissingDependency
 from switchgear._gear import Switchgear
