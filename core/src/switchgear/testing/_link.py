@@ -5,20 +5,24 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from switchgear.testing._board import Applied, Board
 from switchgear.testing._sockets import receive, send
 from switchgear.testing.toxics import Bandwidth, Direction, Latency, LimitData, Slicer, Timeout, Toxic
+
+if TYPE_CHECKING:
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 T = TypeVar("T", bound=Toxic)
 _SMOOTH = 0.1  # s; what a bandwidth lets through comes in pieces this far apart
 
 
 class Chunk(NamedTuple):
+    """Some bytes on their way."""
+
     arrived: float
     data: bytes  # none: the end
 
@@ -27,7 +31,12 @@ class Link:
     """Reads all that comes from `source`, and writes it to `sink` as the toxics allow."""
 
     def __init__(
-        self, board: Board, direction: Direction, source: socket.socket, sink: socket.socket, end: Callable[[bool], None]
+        self,
+        board: Board,
+        direction: Direction,
+        source: socket.socket,
+        sink: socket.socket,
+        end: Callable[[bool], None],
     ) -> None:
         """`end(reset)` ends the whole connection, by RST or FIN, and cancels `run`."""
         self._board = board
@@ -41,7 +50,8 @@ class Link:
 
     def toxics(self, kind: type[T]) -> list[tuple[Applied, T]]:
         """The toxics of a kind that this link has to bear."""
-        return [(entry, entry.toxic) for entry in self._board.applied if isinstance(entry.toxic, kind) and self._bears(entry)]
+        applied = self._board.applied
+        return [(entry, entry.toxic) for entry in applied if isinstance(entry.toxic, kind) and self._bears(entry)]
 
     def _bears(self, entry: Applied) -> bool:
         if entry.toxic.direction != self._direction:
@@ -119,5 +129,5 @@ class Link:
         return min(sizes, default=None)
 
     def _pause(self, size: int) -> float:
-        between = sum(slicer.seconds for _, slicer in self.toxics(Slicer))
-        return max((size / bandwidth.bytes_per_second for _, bandwidth in self.toxics(Bandwidth)), default=0.0) + between
+        slices = sum(slicer.seconds for _, slicer in self.toxics(Slicer))
+        return slices + max((size / limit.bytes_per_second for _, limit in self.toxics(Bandwidth)), default=0.0)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 
 class VirtualClock:
-    """Seconds, as `time.monotonic` gives them, under the test's control: `CircuitBreaker(..., clock=VirtualClock())`."""
+    """Seconds, as from `time.monotonic`, under the test's control: `CircuitBreaker(..., clock=VirtualClock())`.
+
+    It is no event loop's clock: it wakes nobody who sleeps.
+    """
 
     def __init__(self, start: float = 1000.0) -> None:
         self._now = start
 
     def __call__(self) -> float:
+        """The time, in seconds."""
         return self._now
 
     def advance(self, seconds: float) -> None:

@@ -6,16 +6,18 @@ import random
 import socket
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
 
 from switchgear.testing import _sockets
 from switchgear.testing._board import Applied, Board
 from switchgear.testing._connection import Connection
 from switchgear.testing.servers._ports import free_port
 from switchgear.testing.toxics import Toxic
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup, TaskStatus
 
 T = TypeVar("T", bound=Toxic)
 
@@ -33,7 +35,7 @@ class ProxyStatistics:
 class FaultProxy:
     """Listens on a free port of 127.0.0.1 and passes on to a server what the toxics let through.
 
-    Use it as an async context manager, on asyncio or trio. Toxics come and go at any time and strike open connections too:
+    Use it as an async context manager, on asyncio or trio. Toxics come and go in it, and strike open connections too:
 
         async with FaultProxy("127.0.0.1", server.port) as proxy:
             slow = proxy.add(Latency(0.2, jitter=0.05))
@@ -49,7 +51,8 @@ class FaultProxy:
         """`rng` draws jitter, slices and whom a toxic strikes; by default one that draws the same in every run."""
         self.port = free_port()
         self._upstream = (upstream_host, upstream_port)
-        self._board = Board(rng or random.Random(0))
+        self._board = Board(rng or random.Random(0))  # noqa: S311  faults that come back the same are the point
+        self._listening: anyio.CancelScope | None = None
         self._fillers: list[socket.socket] = []
         self._open: set[Connection] = set()
         self._accepted = 0
@@ -100,12 +103,12 @@ class FaultProxy:
         await self.up()
 
     def statistics(self) -> ProxyStatistics:
+        """What has gone through so far."""
         counted = self._board.bytes
         return ProxyStatistics(self._accepted, len(self._open), counted["upstream"], counted["downstream"])
 
     async def __aenter__(self) -> Self:
         self._address = await _sockets.resolve(*self._upstream)
-        self._listening: anyio.CancelScope | None = None
         self._tasks: TaskGroup = anyio.create_task_group()
         await self._tasks.__aenter__()
         await self.up()

@@ -9,38 +9,15 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import anyio
-
-_TICK = 0.01  # s between two looks at a process; a look costs a few microseconds
-_HAS_PROC = Path("/proc/self/stat").exists()
-
-
-def _stat(pid: int) -> tuple[str, int]:
-    """State letter and parent of a process, from /proc; ("X", 0) once it is gone."""
-    try:
-        # The command's name stands in parentheses and may hold any character, ")" too.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return "X", 0
-    return fields[0], int(fields[1])
-
-
-def _family(root: int) -> set[int]:
-    """`root` and all its descendants that are alive. Without a /proc (macOS): `root` alone."""
-    parents = {int(entry): _stat(int(entry))[1] for entry in os.listdir("/proc") if entry.isdigit()} if _HAS_PROC else {}
-    family, found = {root}, {root}
-    while found:
-        found = {pid for pid, parent in parents.items() if parent in found} - family
-        family |= found
-    return family
+from switchgear.testing.servers._family import family, send_signal, until, until_all
 
 
 class Child:
     """A running command. Everything that it starts is treated as one with it.
 
-    The kernel kills it when the thread that made it ends, however that ends (Linux, through util-linux' `setpriv`); hence it
-    must be made by the thread that runs the event loop, not by a worker thread, and `anyio.open_process` will not do: on
-    trio that starts processes in worker threads, which end when idle.
+    When the thread that made it ends, however that ends, the kernel kills it (Linux, by util-linux' `setpriv`). So it
+    must be made by the thread that runs the event loop, and `anyio.open_process` will not do: on trio that starts
+    processes from worker threads, which end when they are idle.
     """
 
     def __init__(
@@ -71,6 +48,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """The command's process."""
         return self._process.pid
 
     @property
@@ -80,9 +58,8 @@ class Child:
 
     async def wait(self) -> int:
         """Waits for its end; returns the exit code."""
-        while (code := self.exit_code) is None:
-            await anyio.sleep(_TICK)
-        return code
+        await until(lambda: self.exit_code is not None)
+        return self._process.returncode
 
     def send_signal(self, number: signal.Signals) -> None:
         """To the command itself, not to its descendants."""
@@ -91,34 +68,25 @@ class Child:
     async def hang(self) -> None:
         """Freezes the whole family (SIGSTOP); returns when all have stopped. Its sockets stay open and say nothing."""
         frozen: set[int] = set()
-        while self.exit_code is None and (moving := _family(self.pid) - frozen):  # frozen parents have no more children
-            _signal(moving, signal.SIGSTOP)
-            while _HAS_PROC and any(_stat(pid)[0] not in "TtZX" for pid in moving):
-                await anyio.sleep(_TICK)
+        # A frozen process has no more children: soon there is none left that moves.
+        while self.exit_code is None and (moving := family(self.pid) - frozen):
+            send_signal(signal.SIGSTOP, moving)
+            await until_all("TtZX", moving)
             frozen |= moving
 
     def resume(self) -> None:
         """Lets a frozen family go on (SIGCONT)."""
         if self.exit_code is None:
-            _signal(_family(self.pid), signal.SIGCONT)
+            send_signal(signal.SIGCONT, family(self.pid))
 
     def kill_now(self) -> None:
-        """Kills the whole family (SIGKILL) and waits the moment that the kernel needs to end the command. Never awaits."""
+        """Kills the whole family (SIGKILL) and blocks for the moment that the kernel needs to end the command."""
         if self.exit_code is None:
-            _signal(_family(self.pid), signal.SIGKILL)
+            send_signal(signal.SIGKILL, family(self.pid))
             self._process.wait()
 
     async def kill(self) -> None:
         """Kills the whole family; returns when all are gone, so that their port and memory are free again."""
-        family = _family(self.pid) if self.exit_code is None else set[int]()
+        members = family(self.pid) if self.exit_code is None else set[int]()
         self.kill_now()
-        while _HAS_PROC and any(_stat(pid)[0] not in "ZX" for pid in family):
-            await anyio.sleep(_TICK)
-
-
-def _signal(pids: set[int], number: signal.Signals) -> None:
-    for pid in sorted(pids):  # parents, being older, mostly first
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
+        await until_all("ZX", members)

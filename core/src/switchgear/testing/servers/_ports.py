@@ -6,7 +6,7 @@ import itertools
 import secrets
 import socket
 
-# Below Linux' and macOS' ephemeral ports (from 32768 and 49152). A port from that range, while its server is down, can be
+# Below the ephemeral ports of Linux (from 32768) and macOS (from 49152). One of those, while its server is down, can be
 # taken by anybody's outgoing connection; worse, a client that keeps dialling it ends up connected to itself.
 _FIRST, _COUNT = 20_000, 12_000
 # One walk per process, from a random place: no port is handed out twice, and two processes seldom meet.

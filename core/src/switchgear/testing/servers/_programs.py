@@ -17,8 +17,9 @@ def chosen(variable: str) -> Path | None:
 def in_package(package: str, pattern: str) -> Path | None:
     """A program inside an installed package, which is not imported: some print warnings when they are."""
     spec = find_spec(package)
-    places = spec.submodule_search_locations if spec else None
-    return next((path for place in places or () for path in sorted(Path(place).glob(pattern)) if is_program(path)), None)
+    places = (spec.submodule_search_locations if spec else None) or []
+    paths = (path for place in places for path in Path(place).glob(pattern))
+    return next(filter(is_program, paths), None)
 
 
 def in_distribution(distribution: str, name: str) -> Path | None:
@@ -28,8 +29,9 @@ def in_distribution(distribution: str, name: str) -> Path | None:
     except PackageNotFoundError:
         return None
     paths = (Path(str(file.locate())).resolve() for file in listed if file.name == name)
-    return next((path for path in paths if is_program(path)), None)
+    return next(filter(is_program, paths), None)
 
 
 def is_program(path: Path) -> bool:
+    """Whether it is a file that may be run."""
     return path.is_file() and os.access(path, os.X_OK)

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 import anyio
 
+_PATIENCE = 2.0  # s
 
-async def ask(port: int, request: bytes, *, timeout: float = 2.0) -> bytes:
+
+async def ask(port: int, request: bytes) -> bytes:
     """Sends `request` to 127.0.0.1 and reads until the server closes.
 
-    Raises OSError when it refuses or breaks off, TimeoutError after `timeout` seconds.
+    Raises OSError when it refuses or breaks off, TimeoutError after 2 s.
     """
-    with anyio.fail_after(timeout):
+    with anyio.fail_after(_PATIENCE):
         try:
             async with await anyio.connect_tcp("127.0.0.1", port) as stream:
                 await stream.send(request)
@@ -29,12 +31,12 @@ class Answer(NamedTuple):
     body: bytes
 
 
-async def http(port: int, path: str, *, method: str = "GET", body: bytes = b"", timeout: float = 2.0) -> Answer:
-    """One HTTP request; raises as `ask` does."""
+async def http(port: int, path: str, *, method: str = "GET", body: bytes = b"") -> Answer:
+    """One HTTP request to 127.0.0.1; raises as `ask` does."""
     # HTTP/1.0: the server closes at the end and sends no chunks, so that reading to the end is all there is to do.
     head = f"{method} {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(body)}\r\n\r\n"
-    answer = await ask(port, head.encode() + body, timeout=timeout)
-    status, _, fields = (top := answer.partition(b"\r\n\r\n"))[0].decode("latin-1").partition("\r\n")
-    pairs = (line.partition(":") for line in fields.split("\r\n"))
-    code = status.split(" ")[1:2]
-    return Answer(int(code[0]) if code else 0, {name.lower(): value.strip() for name, _, value in pairs}, top[2])
+    top, _, content = (await ask(port, head.encode() + body)).partition(b"\r\n\r\n")
+    line, *fields = top.decode("latin-1").split("\r\n")
+    pairs = (field.partition(":") for field in fields)
+    status = line.split(" ")[1] if line.startswith("HTTP/") else "0"
+    return Answer(int(status), {name.lower(): value.strip() for name, _, value in pairs}, content)

