@@ -1,1 +1,86 @@
-"""The switchgear plugin for openai."""
+"""The switchgear plugin for OpenAI and compatible APIs: guards every request of an AsyncOpenAI client, per model.
+
+    client = switchgear_openai.guard(AsyncOpenAI(), gear, name="llm")
+
+Importing it loads no SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from switchgear.spi import Backend, BreakerConfig, Metric, Service, Switchgear, hookimpl
+from switchgear_openai._classify import classify
+from switchgear_openai._connect import OpenAISettings, connect, identify, probe
+from switchgear_openai._operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+__all__ = ["BACKEND", "OpenAISettings", "guard", "register_backends"]
+
+ClientT = TypeVar("ClientT", bound="AsyncOpenAI")
+
+
+def _guard(client: AsyncOpenAI, service: Service) -> AsyncOpenAI:
+    from switchgear_openai._guard import guard_client
+
+    return guard_client(client, service)
+
+
+def _gauges(client: AsyncOpenAI) -> Mapping[str, float]:
+    from switchgear_openai._guard import gauges
+
+    return gauges(client)
+
+
+BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
+    name="openai",
+    settings=OpenAISettings,
+    connect=connect,
+    guard=_guard,
+    classify=classify,
+    operations=OPERATIONS,
+    probe=probe,
+    identify=identify,
+    metrics=(
+        Metric(name="tokens", kind="counter", unit="tokens", help="Tokens billed, by kind.", labels=("kind",)),
+        Metric(name="streams", kind="counter", help="Streams whose first chunk arrived."),
+        Metric(
+            name="first_chunk_wait", kind="counter", unit="seconds", help="Time until streams' first chunks, summed."
+        ),
+        Metric(name="truncated_streams", kind="counter", help="Streams that ended without saying so."),
+        Metric(name="auth_errors", kind="counter", help="Answers that deny our credentials.", labels=("status",)),
+        Metric(name="remaining_requests", kind="gauge", help="Requests left, as the last answer that said so."),
+        Metric(
+            name="remaining_tokens", kind="gauge", unit="tokens", help="Tokens left, as the last answer that said so."
+        ),
+    ),
+    gauges=_gauges,
+    recommended=BreakerConfig(
+        # A model's branch sees few calls, and each failing one may cost its caller a minute: judge on fewer.
+        minimum_number_of_calls=10,
+        consecutive_failures=5,
+        # Streams are judged by their first chunk. Before it a reasoning model may think for long; a whole generation
+        # takes as long as its text.
+        slow_call_duration_threshold={"stream": 20.0, "write": 60.0, "read": 10.0, "admin": 10.0},
+        # A probe is a generation too.
+        probe_timeout=60.0,
+        max_wait_in_half_open=120.0,
+    ),
+    sdk="openai>=3",
+)
+
+
+@hookimpl
+def register_backends() -> Sequence[Backend[Any, Any]]:
+    """This plugin's backend."""
+    return [BACKEND]
+
+
+def guard(client: ClientT, gear: Switchgear, *, name: str) -> ClientT:
+    """Guard an existing client as the service `name`, in place, and return it. Raises ConfigurationError."""
+    as_declared: AsyncOpenAI = client
+    gear.guard(as_declared, BACKEND, name=name)
+    return client

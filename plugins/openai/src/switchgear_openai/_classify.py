@@ -1,0 +1,115 @@
+"""What an outcome says about the API: tables by status, by error code and by exception, nothing else.
+
+No SDK is imported: what httpx, httpx2 and openai raise is known by name, which also makes one table serve both httpx
+families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, cast
+
+from switchgear.spi import Verdict
+from switchgear_openai._limits import wait_of
+
+#: The account or project will not be served until somebody pays, whatever the model: retrying is useless.
+EXHAUSTED_NAMES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+#: Alive, but asks for less.
+THROTTLED_NAMES = frozenset(
+    {"rate_limit_exceeded", "rate_limit_error", "slow_down", "engine_overloaded", "overloaded_error"}
+)
+#: The request was at fault, or the content was: the API served by saying no.
+REFUSED_NAMES = frozenset({"invalid_request_error", "context_length_exceeded", "content_filter", "invalid_prompt"})
+
+#: They deny our credentials, which says nothing of the API's health.
+AUTH_STATUSES = frozenset({401, 403})
+#: Where the status alone decides. Other 4xx are SUCCESS (the API answered, the request was wrong), other 5xx FAILURE.
+BY_STATUS: Mapping[int, Verdict] = MappingProxyType(
+    {
+        401: Verdict.IGNORED,
+        402: Verdict.EXHAUSTED.everywhere(),  # "insufficient balance" at several compatible providers
+        403: Verdict.IGNORED,
+        407: Verdict.IGNORED,
+        408: Verdict.FAILURE,
+        409: Verdict.IGNORED,  # a lock was held; the SDK tries again
+        429: Verdict.THROTTLED,
+    }
+)
+
+#: Where an exception is not simply a FAILURE. What is not here is one.
+BY_NAME: Mapping[str, Verdict] = MappingProxyType(
+    {
+        # The address is dead, so all models behind it are.
+        "ConnectError": Verdict.FAILURE.everywhere(),
+        "ConnectTimeout": Verdict.FAILURE.everywhere(),
+        "ProxyError": Verdict.FAILURE.everywhere(),
+        # Our side of the wire: no connection left in the pool, or a request that cannot be sent.
+        "PoolTimeout": Verdict.IGNORED,
+        "LocalProtocolError": Verdict.IGNORED,
+        "UnsupportedProtocol": Verdict.IGNORED,
+        "InvalidURL": Verdict.IGNORED,
+        "StreamError": Verdict.IGNORED,
+        "SubjectTokenProviderError": Verdict.IGNORED,
+        "InvalidWebhookSignatureError": Verdict.IGNORED,
+        # A whole answer that the SDK's parser would not take: too long, or filtered.
+        "LengthFinishReasonError": Verdict.SUCCESS,
+        "ContentFilterFinishReasonError": Verdict.SUCCESS,
+    }
+)
+_FAMILIES = frozenset({"httpx", "httpx2", "openai"})
+
+
+class BadAnswer(Exception):
+    """Why an answer was judged bad though nothing was raised. Never raised itself: it is what a breaker remembers."""
+
+
+def verdict_of_status(status: int, names: Collection[str] = (), wait: float | None = None) -> Verdict:
+    """The verdict on an error answer. `names` are what the API calls the error, `wait` the seconds it asks for."""
+    if not EXHAUSTED_NAMES.isdisjoint(names):
+        return Verdict.EXHAUSTED.everywhere()
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and not THROTTLED_NAMES.isdisjoint(names):
+        return Verdict.THROTTLED.after(wait)
+    verdict = BY_STATUS.get(status)
+    if verdict is None:
+        return Verdict.FAILURE if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Verdict.SUCCESS
+    return verdict.after(wait) if verdict is Verdict.THROTTLED else verdict
+
+
+def verdict_of_error(names: Collection[str]) -> Verdict:
+    """The verdict on an error that arrived inside a stream, where there is no status."""
+    if not EXHAUSTED_NAMES.isdisjoint(names):
+        return Verdict.EXHAUSTED.everywhere()
+    if not THROTTLED_NAMES.isdisjoint(names):
+        return Verdict.THROTTLED
+    if not REFUSED_NAMES.isdisjoint(names):
+        return Verdict.SUCCESS
+    status = next((int(name) for name in names if name.isdecimal()), 0)  # some gateways put it into `code`
+    return verdict_of_status(status) if status >= HTTPStatus.BAD_REQUEST else Verdict.FAILURE
+
+
+def names_of(error: object) -> tuple[str, ...]:
+    """What an error object calls itself by its `code` and `type`, the most telling first."""
+    if not isinstance(error, Mapping):
+        return ()
+    fields = cast("Mapping[str, object]", error)
+    return tuple(str(name) for key in ("code", "type") if isinstance(name := fields.get(key), str | int))
+
+
+def classify(exc: BaseException) -> Verdict:
+    """The verdict on an exception of httpx, httpx2 or openai. What nobody explained is a FAILURE."""
+    response: Any = getattr(exc, "response", None)
+    status = getattr(response, "status_code", None)
+    if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:
+        return verdict_of_status(status, names_of(vars(exc)), wait_of(response.headers))
+    for cls in type(exc).__mro__:
+        if cls.__module__.partition(".")[0] not in _FAMILIES:
+            continue
+        if (verdict := BY_NAME.get(cls.__name__)) is not None:
+            return verdict
+        if cls.__name__ == "APIConnectionError" and isinstance(exc.__cause__, Exception):
+            return classify(exc.__cause__)
+        if cls.__name__ == "APIError":  # an error event in a stream
+            return verdict_of_error(names_of(vars(exc)))
+    return Verdict.FAILURE

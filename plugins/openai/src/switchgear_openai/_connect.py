@@ -1,0 +1,68 @@
+"""A client of our own: from settings, with finite timeouts and no retries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from switchgear.spi import ConfigurationError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenAISettings:
+    """The keys of `[services.NAME.settings]` for the openai plugin. What is not given, the SDK takes from its own
+    environment variables (OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_ORG_ID, OPENAI_PROJECT_ID).
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    organization: str | None = None
+    project: str | None = None
+    #: Seconds of silence: until an answer begins, and between two pieces of it. The SDK's own default is 600.
+    timeout: float = 120.0
+    #: Seconds until a connection stands.
+    connect_timeout: float = 5.0
+
+
+@asynccontextmanager
+async def connect(settings: OpenAISettings) -> AsyncGenerator[AsyncOpenAI]:
+    """A client without retries of its own. Raises ConfigurationError where the SDK misses a setting."""
+    import openai
+
+    try:
+        client = openai.AsyncOpenAI(
+            api_key=settings.api_key,
+            base_url=settings.base_url,
+            organization=settings.organization,
+            project=settings.project,
+            timeout=openai.Timeout(settings.timeout, connect=settings.connect_timeout),
+            max_retries=0,
+        )
+    except openai.OpenAIError as error:
+        problem = f"{error} (A server that wants no key still needs some text here.)"
+        raise ConfigurationError(problem, key="api_key") from error
+    async with client:
+        yield client
+
+
+async def probe(client: AsyncOpenAI, domain: str) -> bool:
+    """Whether the API answers, by the list of its models. Whether one model does, only a paid generation could tell."""
+    if domain:
+        return False
+    await client.models.list()
+    return True
+
+
+async def identify(client: AsyncOpenAI) -> str:
+    """What the server calls itself. The API names no version of its own, only that of its interface."""
+    answer = await client.models.with_raw_response.list()
+    interface = answer.headers.get("openai-version")
+    if interface is not None:
+        return f"OpenAI API {interface}"
+    server = answer.headers.get("server", "")
+    return server.replace("/", " ") or f"OpenAI-compatible API at {client.base_url.host}"

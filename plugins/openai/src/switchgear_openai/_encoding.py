@@ -1,0 +1,15 @@
+"""Content encodings: bodies pass the guard as they came over the wire."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+
+def decoder(encoding: str) -> Callable[[bytes], bytes] | None:
+    """Decodes a body piece by piece; raises zlib.error. None: not an encoding that the standard library knows."""
+    if encoding in {"", "identity"}:
+        return bytes
+    if encoding in {"gzip", "deflate"}:
+        return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress
+    return None

@@ -1,0 +1,162 @@
+"""One request and its answer, from the permit to the verdict."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from switchgear.spi import Permit, Verdict
+from switchgear_openai._classify import AUTH_STATUSES, BadAnswer, classify, names_of, verdict_of_status
+from switchgear_openai._encoding import decoder
+from switchgear_openai._limits import wait_of
+from switchgear_openai._operations import Call
+from switchgear_openai._stream import PeekedBody, WatchedBody, of_family
+from switchgear_openai._watch import DocumentWatch, EventWatch, Finding, Watch, WebPageWatch
+
+if TYPE_CHECKING:
+    from switchgear_openai._guard import Guard
+
+#: As much of an error's body as is looked at, in bytes: the API's own are far shorter.
+_PEEK = 4096
+#: Streams of these have an end to wait for; what others look like when they are whole is not known.
+_FINISHING = frozenset({"openai.chat.completions", "openai.completions", "openai.responses"})
+
+
+class Exchange:
+    """Settles the permit of one request, once, by whatever settles it first."""
+
+    __slots__ = ("_call", "_guard", "_permit", "_request", "_started", "_watch")
+
+    def __init__(self, guard: Guard, call: Call, permit: Permit, request: Any) -> None:
+        self._guard = guard
+        self._call = call
+        self._permit = permit
+        self._request = request
+        self._started = monotonic()
+        self._watch = Watch()
+
+    # -- the answer's head ---------------------------------------------------------------------------------------
+
+    async def answered(self, response: Any) -> None:
+        """Judges an error by its status and code; watches the body of anything else."""
+        if response.is_error:
+            await self._error(response)
+            return
+        self._watch = self._watch_for(response)
+        if response.is_closed:  # a body that came with the head, as a mock's does
+            self.passes(response.content)
+            self.ended()
+        else:
+            response.stream = of_family(WatchedBody, self._guard.family.AsyncByteStream)(response.stream, self)
+
+    async def _error(self, response: Any) -> None:
+        if response.is_closed:
+            head, encoding = response.content[:_PEEK], ""
+        else:
+            head, encoding = await self._peek(response), response.headers.get("content-encoding", "")
+        status: int = response.status_code
+        names = _names(head, encoding)
+        if status in AUTH_STATUSES:
+            self._guard.service.count("auth_errors", status=str(status))
+        verdict = verdict_of_status(status, names, wait_of(response.headers))
+        self._settle(Finding(verdict, BadAnswer(" ".join(("HTTP", str(status), *names[:1])))))
+        if not self._guard.service.closed(self._call.domain):
+            response.headers["x-should-retry"] = "false"  # the SDK's own protocol: it goes by this
+
+    async def _peek(self, response: Any) -> bytes:
+        body: PeekedBody = of_family(PeekedBody, self._guard.family.AsyncByteStream)(response.stream)
+        response.stream = body
+        try:
+            return await body.peek(_PEEK)
+        except BaseException:  # cancelled: nobody else knows of this body yet
+            with anyio.CancelScope(shield=True):
+                await body.aclose()
+            raise
+
+    def _watch_for(self, response: Any) -> Watch:
+        if not response.is_success:  # a redirection; where it leads to is another request
+            return Watch()
+        headers = response.headers
+        encoding = "" if response.is_closed else headers.get("content-encoding", "")
+        content = headers.get("content-type", "")
+        json_expected = "json" in self._request.headers.get("accept", "")
+        if json_expected and content.startswith("text/html"):
+            return WebPageWatch()
+        if self._call.streamed or content.startswith("text/event-stream"):
+            finishing = self._call.streamed and self._call.operation.name in _FINISHING
+            return EventWatch(encoding, must_finish=finishing)
+        if json_expected and content.startswith("application/json"):
+            return DocumentWatch(encoding)
+        return Watch()
+
+    # -- its body ------------------------------------------------------------------------------------------------
+
+    def passes(self, chunk: bytes) -> None:
+        """A piece of the body has arrived."""
+        if self._permit.settled:
+            return
+        begun = self._watch.begun
+        finding = self._watch.feed(chunk)
+        if self._watch.begun and not begun and self._call.operation.klass == "stream":
+            self._permit.first_chunk()
+            self._guard.service.count("streams")
+            self._guard.service.count("first_chunk_wait", monotonic() - self._started)
+        if finding is not None:
+            self._settle(finding)
+
+    def ended(self) -> None:
+        """The body has ended in good order."""
+        if not self._permit.settled:
+            self._settle(self._watch.end())
+
+    def left(self) -> None:
+        """The reader has closed the body. Before its end, that says nothing, and the permit goes back."""
+        if not self._permit.settled and (finding := self._watch.dropped()) is not None:
+            self._settle(finding)
+        self._permit.release()
+
+    def lost(self) -> None:
+        """The reader has forgotten the body; the permit goes back a little later.
+
+        Not now: the garbage collector may be at work in the midst of anything, even of a breaker's decision.
+        """
+        if not self._permit.settled:
+            self._guard.lost.append(self._permit)
+
+    # -- or what came instead ------------------------------------------------------------------------------------
+
+    def broke(self, exc: BaseException) -> Exception | None:
+        """The body raised. Returns what to raise instead, if that is another exception."""
+        self._fail(exc)
+        return self._guard.veto(exc, self._request, self._call) if self._call.read_by_sdk else None
+
+    def failed(self, exc: BaseException) -> Exception | None:
+        """There was no answer. Returns what to raise instead, if that is another exception."""
+        self._fail(exc)
+        return self._guard.veto(exc, self._request, self._call)
+
+    def _fail(self, exc: BaseException) -> None:
+        # The address of a client's copy may be dead while the service's own is well.
+        if not self._call.home and isinstance(exc, Exception) and (verdict := classify(exc)).service_wide:
+            self._permit.settle(Verdict(verdict.name), exc)
+        self._permit.fail(exc)
+
+    def _settle(self, finding: Finding) -> None:
+        self._permit.settle(finding.verdict, finding.cause)
+        if finding.truncated:
+            self._guard.service.count("truncated_streams")
+        for kind, amount in self._watch.tokens().items():
+            self._guard.service.count("tokens", amount, kind=kind)
+
+
+def _names(head: bytes, encoding: str) -> tuple[str, ...]:
+    """What the error is called, where the body is an error of this API."""
+    decode = decoder(encoding)
+    try:
+        return names_of(json.loads(decode(head))["error"]) if decode else ()
+    except (ValueError, TypeError, KeyError, zlib.error):
+        return ()

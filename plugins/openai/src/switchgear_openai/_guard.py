@@ -1,0 +1,137 @@
+"""Hangs a guard on a client's connections: in place, so that it stays the same object of the same type.
+
+The waist is the HTTP transport: each attempt of each operation passes it, with the answer's status, headers and bytes,
+and the SDK's copies of a client (`with_options`) share it. Private names of the SDK and of httpx are used here and
+nowhere else; they are checked when a client is guarded.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from types import ModuleType
+from typing import Any
+
+import anyio
+import openai
+
+from switchgear.spi import ConfigurationError, Permit, Service
+from switchgear_openai._exchange import Exchange
+from switchgear_openai._limits import KINDS, remaining_of
+from switchgear_openai._operations import Call, call_of
+from switchgear_openai._refusal import OpenAICallNotPermitted
+
+Send = Callable[[Any], Awaitable[Any]]
+
+_MARK = "_switchgear"
+
+
+class Guard:
+    """What the transports of one client share.
+
+    Attributes:
+        family: httpx or httpx2, whichever the client is of.
+        remaining: requests and tokens left, as the last answer that said so.
+        lost: permits of bodies that were forgotten by their readers, to be given back.
+    """
+
+    def __init__(self, service: Service, home: bytes, family: ModuleType) -> None:
+        self.service = service
+        self.home = home
+        self.family: Any = family
+        self.remaining: dict[str, float] = {}
+        self.lost: deque[Permit] = deque()
+
+    async def handle(self, request: Any, send: Send) -> Any:
+        """One attempt. Raises OpenAICallNotPermitted, or what sending raises."""
+        while self.lost:
+            with suppress(IndexError):  # another thread took it
+                self.lost.popleft().release()
+        if request.url.netloc != self.home and "x-stainless-lang" not in request.headers:
+            return await send(request)  # not the SDK's: others may use the same HTTP client
+        call = call_of(request, self.home)
+        try:
+            permit = self.service.admit(call.operation, call.domain)
+        except OpenAICallNotPermitted as refusal:
+            refusal.request = request
+            raise
+        exchange = Exchange(self, call, permit, request)
+        try:
+            response = await send(request)
+            self.remaining.update(remaining_of(response.headers))
+            await exchange.answered(response)
+        except BaseException as exc:
+            if (instead := exchange.failed(exc)) is not None:
+                raise instead from exc
+            raise
+        return response
+
+    def veto(self, exc: BaseException, request: Any, call: Call) -> openai.APIConnectionError | None:
+        """The SDK's own error in place of one that it would try again after: it passes its own on at once."""
+        if self.service.closed(call.domain):
+            return None
+        if isinstance(exc, self.family.RequestError):
+            setattr(exc, "request", request)  # noqa: B010 - httpx does so on the way out, which this one does not take
+        if isinstance(exc, self.family.TimeoutException):
+            return openai.APITimeoutError(request=request)
+        if isinstance(exc, self.family.RequestError | ssl.SSLError | anyio.EndOfStream):
+            return openai.APIConnectionError(request=request)
+        return None
+
+
+def guard_client(client: openai.AsyncOpenAI, service: Service) -> openai.AsyncOpenAI:
+    """Guard all connections of the client. Raises ConfigurationError where that cannot be done."""
+    http = getattr(client, "_client", None)
+    family = _family_of(http)
+    transports = [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]
+    if family is None or not hasattr(transports[0], "handle_async_request"):
+        raise ConfigurationError(
+            f"This {type(client).__name__} of openai {openai.__version__} cannot be guarded: it is no AsyncOpenAI, or "
+            "this is an unsupported version of openai, whose clients are built in another way. Give an AsyncOpenAI, or "
+            "install a version of openai that the README of switchgear-openai names.",
+            key=f"services.{service.name}",
+        )
+    service.refusal = OpenAICallNotPermitted
+    guard = Guard(service, client.base_url.netloc, family)
+    for transport in transports:
+        if transport is not None:
+            _hang(transport, guard)
+    return client
+
+
+def gauges(client: openai.AsyncOpenAI) -> Mapping[str, float]:
+    """Requests and tokens left, as the last answer that said so."""
+    guard: Guard = getattr(getattr(client, "_client")._transport, _MARK)  # noqa: B009 - private: checked when guarded
+    return {f"remaining_{kind}": guard.remaining[kind] for kind in KINDS if kind in guard.remaining}
+
+
+def _hang(transport: Any, guard: Guard) -> None:
+    hung: Guard | None = getattr(transport, _MARK, None)
+    if hung is not None:
+        if hung.service.name != guard.service.name:
+            raise ConfigurationError(
+                f"This client's connections are guarded already, as the service {hung.service.name!r}. "
+                "Two guards would count each failure twice: give each service a client with an http_client of its own.",
+                key=f"services.{guard.service.name}",
+            )
+        setattr(transport, _MARK, guard)
+        return
+    before: Send | None = transport.__dict__.get("handle_async_request")  # another instrumentation's
+
+    async def handle_async_request(request: Any) -> Any:
+        # Looked up at each call, since a mock may be patched into the class.
+        send: Send = before or transport.__class__.handle_async_request.__get__(transport)
+        return await getattr(transport, _MARK).handle(request, send)
+
+    transport.handle_async_request = handle_async_request
+    setattr(transport, _MARK, guard)
+
+
+def _family_of(http: object) -> ModuleType | None:
+    for cls in type(http).__mro__:
+        if cls.__name__ == "AsyncClient" and cls.__module__ in {"httpx", "httpx2"}:
+            return sys.modules[cls.__module__]
+    return None

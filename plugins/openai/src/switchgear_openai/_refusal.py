@@ -1,0 +1,30 @@
+"""The refusal that users of the SDK already catch. Loads the SDK, so it is imported only when a client is guarded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+
+from switchgear.spi import CallNotPermitted
+
+
+class OpenAICallNotPermitted(CallNotPermitted, openai.APIConnectionError):
+    """The call was refused before it reached the API, which is in trouble.
+
+    `except openai.APIConnectionError` and `except openai.APIError` catch it; the SDK neither retries nor wraps it.
+    `request` is the one that was refused. It stays behind when the refusal is pickled: it holds the key and the prompt.
+    """
+
+    body = None
+    code = None
+    param = None
+    type = None
+
+    @property
+    def message(self) -> str:  # type: ignore[override]  # made when it is read, as all refusals' texts
+        """What the SDK's errors call their text."""
+        return str(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args
