@@ -81,21 +81,28 @@ def _programs() -> Path:
     )
 
 
+# A user namespace: the server sees itself as nobody, while all files stay reachable and ours.
+_NAMESPACE = ("unshare", "-U")
+
+
 def _not_root(home: Path) -> Sequence[str]:
     """The prefix that runs a command as somebody else than root, in a way that this system allows."""
-    # A user namespace of its own: the server sees itself as nobody, while all files stay reachable and ours.
-    namespace = ("unshare", "-U")
-    if (
-        shutil.which("unshare")
-        and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
-    ):
-        return namespace
-    # A real other user, who must be able to reach the program: not one in a virtual environment under /root.
+    if _works(*_NAMESPACE, "true"):
+        return _NAMESPACE
+    # A real other user, who must be able to reach the program: none can in a virtual environment under /root.
     nobody = pwd.getpwnam("nobody")
-    if shutil.which("setpriv"):
+    become = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
+    if _works(*become, "true"):
         os.chown(home, nobody.pw_uid, nobody.pw_gid)
-        return ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
+        return become
     raise ServerUnavailable(
         "PostgreSQL does not run as root, and neither unshare nor setpriv (package util-linux) works here to run it as "
         "somebody else. Run this as an ordinary user."
     )
+
+
+def _works(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
