@@ -44,6 +44,7 @@ class Switchgear:
         self._services: dict[str, Service] = {}
         self._clients: dict[str, Any] = {}
         self._stack: AsyncExitStack | None = None
+        self._closing: anyio.CancelScope
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Switchgear:
@@ -65,6 +66,8 @@ class Switchgear:
         if self._stack is not None:
             raise SwitchgearError("This Switchgear is entered already. Make one for each application, enter it once.")
         self._stack = AsyncExitStack()
+        # Entered first, so left last: scopes are nested. It has no effect until the gear is closed.
+        self._closing = self._stack.enter_context(anyio.CancelScope())
         try:
             for configured in self._config.services if self._config else ():
                 client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
@@ -85,11 +88,11 @@ class Switchgear:
         await self._close()
 
     async def _close(self) -> None:
-        stack, self._stack = self._stack, None
-        if stack is not None:
-            # Connections must be closed also when the application is being cancelled, but not for ever.
-            with anyio.move_on_after(_CLOSING, shield=True):
-                await stack.aclose()
+        # Connections must be closed also when the application is being cancelled, but not for ever.
+        self._closing.shield = True
+        self._closing.deadline = anyio.current_time() + _CLOSING
+        if self._stack is not None:
+            await self._stack.aclose()
 
     # -- services ------------------------------------------------------------------------------------------------
 
