@@ -42,20 +42,88 @@ def test_help_works_outside_the_environment() -> None:
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("changed", ["requirements/dev.lock", "pyproject.toml", "core/pyproject.toml"])
-def test_a_changed_input_calls_for_set_up(changed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The stamp covers the lock and every pyproject.toml, and nothing that changes between two equal runs."""
-    for name in ("requirements/dev.lock", "pyproject.toml", "core/pyproject.toml"):
+INPUTS = ("requirements/dev.lock", "pyproject.toml", "core/pyproject.toml")
+
+
+@pytest.fixture
+def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A small workspace whose set-up is only written down; the list of its steps."""
+    for name in INPUTS:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("before")
+    taken: list[str] = []
+
+    def step(what: str, *command: str | Path) -> None:
+        taken.append(what)
+        if "venv" in command:
+            (tmp_path / ".venv/lib" / dev.PYTHON_NAME).mkdir(parents=True)
+
+    monkeypatch.setattr(dev, "step", step)
     monkeypatch.setattr(dev, "ROOT", tmp_path)
     monkeypatch.setattr(dev, "REQUIREMENTS", tmp_path / "requirements")
     monkeypatch.setattr(dev, "MEMBERS", [tmp_path / "core"])
-    before = dev.fingerprint()
-    assert before == dev.fingerprint()
+    monkeypatch.setattr(dev, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(dev, "STAMP", tmp_path / ".venv/stamp")
+    monkeypatch.setattr(dev, "_find_uv", lambda: "uv")
+    return taken
+
+
+MAKE, BRING_UP_TO_DATE = (
+    f"making .venv with {dev.PYTHON_NAME}",
+    ["installing locked packages", "installing the workspace"],
+)
+
+
+def test_a_second_set_up_does_nothing(steps: list[str]) -> None:
+    """With nothing changed, no program is run."""
+    dev.set_up()
+    assert steps == [MAKE, *BRING_UP_TO_DATE]
+    steps.clear()
+    dev.set_up()
+    assert steps == []
+
+
+@pytest.mark.parametrize("changed", INPUTS)
+def test_a_changed_input_is_brought_in(changed: str, steps: list[str], tmp_path: Path) -> None:
+    """The lock and every pyproject.toml count; what is there already is kept."""
+    dev.set_up()
     (tmp_path / changed).write_text("after")
-    assert before != dev.fingerprint()
+    steps.clear()
+    dev.set_up()
+    assert steps == BRING_UP_TO_DATE
+
+
+def test_an_interrupted_set_up_starts_afresh(steps: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A package that was half written is not taken for an installed one."""
+
+    def interrupt(*_: object) -> None:
+        (tmp_path / ".venv/half").touch()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dev.Installer, "install", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            dev.set_up()
+    assert (tmp_path / ".venv/half").exists()
+    steps.clear()
+    dev.set_up()
+    assert steps == [MAKE, *BRING_UP_TO_DATE]
+    assert not (tmp_path / ".venv/half").exists()
+
+
+def test_pip_does_it_where_uv_cannot(steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """When uv fails, as where only pip knows the index, pip installs the same things."""
+    record = dev.step
+
+    def step(what: str, *command: str | Path) -> None:
+        if command[0] == "uv":
+            raise dev.Failure(what)
+        record(what, *command)
+
+    monkeypatch.setattr(dev, "step", step)
+    dev.set_up()
+    assert steps == [MAKE, *(f"{what} with pip" for what in BRING_UP_TO_DATE)]
 
 
 def test_a_failing_step_shows_the_last_words_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
