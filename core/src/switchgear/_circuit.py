@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -24,6 +25,8 @@ from switchgear._snapshot import Explanation, Snapshot, explain
 from switchgear._state import State
 from switchgear._verdict import Classify, Verdict, judge, unknown_is_failure
 from switchgear._window import Window
+
+_log = logging.getLogger("switchgear")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -347,11 +350,31 @@ class CircuitBreaker:
         return now - started
 
     def served(self, ticket: Ticket, lane: Lane, started: float, result: object) -> None:
-        verdict = Verdict.SUCCESS if self.classify_result is None else self.classify_result(result)
-        self.settle(ticket, lane, verdict, started)
+        self.settle(ticket, lane, self.judge_result(result), started)
 
     def failed(self, ticket: Ticket, lane: Lane, started: float, exc: BaseException) -> None:
-        self.settle(ticket, lane, judge(exc, self.classify), started, None, exc)
+        self.settle(ticket, lane, self.judge(exc), started, None, exc)
+
+    # A classification is foreign code. When it raises, the caller still gets the call's own outcome, and the permit is
+    # settled by the default.
+
+    def judge(self, exc: BaseException) -> Verdict:
+        """The verdict on an exception; FAILURE where `classify` itself fails."""
+        try:
+            return judge(exc, self.classify)
+        except Exception as error:  # noqa: BLE001 - it may raise anything
+            _log.error("%r: classify failed, so the exception counts as a failure: %s: %s", self, *describe(error))
+            return Verdict.FAILURE
+
+    def judge_result(self, result: object) -> Verdict:
+        """The verdict on a result; SUCCESS where `classify_result` itself fails."""
+        if self.classify_result is None:
+            return Verdict.SUCCESS
+        try:
+            return self.classify_result(result)
+        except Exception as error:  # noqa: BLE001 - it may raise anything
+            _log.error("%r: classify_result failed, so the result counts as a success: %s: %s", self, *describe(error))
+            return Verdict.SUCCESS
 
     def _operate(self, operation: str, reason: str, **limit: float) -> None:
         with _lock:

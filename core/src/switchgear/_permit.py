@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from switchgear._breaker import Ticket
 from switchgear._lane import Lane, Slot
-from switchgear._verdict import Verdict, judge
+from switchgear._verdict import Verdict
 
 if TYPE_CHECKING:
     from switchgear._circuit import CircuitBreaker
+
+#: The block of a `with` has no result to show.
+_UNSEEN = object()
 
 
 class Permit:
@@ -37,8 +40,8 @@ class Permit:
     def domain(self) -> str:
         return self._breaker.domain
 
-    def succeed(self, _result: object = None) -> None:
-        """The backend served."""
+    def succeed(self, result: object = _UNSEEN) -> None:
+        """The backend served; `result`, if given, is judged by `classify_result`."""
         if self.settled:
             return
         ticket: Any = self._ticket  # a Slot, if its door is open
@@ -47,14 +50,14 @@ class Permit:
             self.settled = True
             next(ticket.ok)
         else:
-            self.settle(Verdict.SUCCESS)
+            self.settle(Verdict.SUCCESS if result is _UNSEEN else self._breaker.judge_result(result))
 
     def fail(self, exc: BaseException) -> None:
         """The call raised: the exception is judged, and recorded or not accordingly."""
         if exc is self._attempt:  # already counted as an attempt
             self.release()
         elif not self.settled:
-            self.settle(judge(exc, self._breaker.classify), exc)
+            self.settle(self._breaker.judge(exc), exc)
 
     def settle(self, verdict: Verdict, cause: BaseException | None = None) -> None:
         """Record a verdict reached elsewhere; `cause` is remembered as text."""
@@ -73,7 +76,7 @@ class Permit:
         """One of several attempts inside this call failed: that is evidence now, while the call goes on. A probe is
         settled by its first failed attempt. If the call then fails with the same exception, it is not counted again.
         """
-        verdict = judge(exc, self._breaker.classify)
+        verdict = self._breaker.judge(exc)
         if self.settled or verdict.name in {"IGNORED", "SUCCESS"}:
             return
         if isinstance(self._ticket, Slot) and self.also is None:
