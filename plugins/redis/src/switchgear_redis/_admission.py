@@ -1,0 +1,144 @@
+"""Admission per operation, evidence per attempt.
+
+redis-py retries inside an operation: ten times by default, so that an outage would be hidden for many seconds. So the
+operation is admitted once, and while it runs its failed attempts find their way to its permit through the context.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from math import inf
+from types import TracebackType
+from typing import Any, Self
+
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from switchgear.spi import CallNotPermitted, Permit, Service, Verdict
+from switchgear_redis._classify import classify, counter_of, unmask
+from switchgear_redis._commands import CONNECT, Command, wait_of
+
+_log = logging.getLogger("switchgear.redis")
+
+
+class Guard:
+    """What all that borrows connections to one address shares: the service, and the address' two domains.
+
+    `alone`: the service has no other address, so what is said of the connection is said of the service.
+    """
+
+    def __init__(self, service: Service, address: str, *, alone: bool, socket_timeout: float | None) -> None:
+        self.service = service
+        self.domains = f"{address}/read", f"{address}/write"
+        self.alone = alone
+        self.socket_timeout = socket_timeout or inf
+        self.warned = False
+
+    def admit(self, command: Command, args: Sequence[Any] = (), *, finishing: bool = False) -> Admission:
+        """Admit one operation; raises the refusal. What is inside an admitted operation goes by that one's permit.
+
+        `finishing`: it belongs to a transaction that was admitted, and so is never refused. While the breaker is not
+        closed it is let through unwatched, and so is a command that is `finishing` by its nature.
+        """
+        domain = self.domains[command.writes]
+        if self.current() is not None:
+            return Admission(self, None, command, args)
+        if (finishing or command.finishing) and not self.service.closed(domain):
+            return Admission(self, None, command, args)
+        return Admission(self, self.service.admit(command.operation, domain), command, args)
+
+    def current(self) -> Admission | None:
+        """The admitted operation on this address that this task is in. A task that was started by an operation has
+        inherited its context, perhaps for good: a settled permit is nobody's."""
+        admission = _current.get()
+        if admission is None or admission.guard is not self or admission.permit is None or admission.permit.settled:
+            return None
+        return admission
+
+    def attempt_failed(self, error: Exception) -> bool:
+        """Take the evidence of a failed attempt; whether redis-py may try again."""
+        admission = self.current()
+        if admission is not None:
+            admission.attempt_failed(error)
+            return self.service.closed(self.domains[admission.command.writes])
+        # Whoever borrowed this connection is not guarded: the attempt is an operation of its own.
+        with suppress(CallNotPermitted):
+            self.service.admit(CONNECT.operation, self.domains[CONNECT.writes]).fail(error)
+        return self.service.closed(self.domains[CONNECT.writes])
+
+
+class Admission:
+    """One admitted operation, as a context manager that settles its permit; without a permit it does nothing."""
+
+    __slots__ = ("_args", "_seen", "_token", "command", "guard", "permit")
+
+    def __init__(self, guard: Guard, permit: Permit | None, command: Command, args: Sequence[Any]) -> None:
+        self.guard = guard
+        self.permit = permit
+        self.command = command
+        self._args = args
+        self._seen: Exception | None = None
+        self._token: Token[Admission | None] | None = None
+
+    def __enter__(self) -> Self:
+        if self.permit is not None:
+            self._token = _current.set(self)
+        return self
+
+    def __exit__(self, _type: type[BaseException] | None, exc: BaseException | None, _tb: TracebackType | None) -> None:
+        if self.permit is None or self._token is None:
+            return
+        _current.reset(self._token)
+        if exc is None:
+            self.permit.succeed()
+        else:
+            self._failed(self.permit, exc)
+
+    def attempt_failed(self, error: Exception) -> None:
+        """One of redis-py's attempts failed; the operation may go on. Nested retries report the same error twice."""
+        if self.permit is not None and error is not self._seen and not self._waited_too_long(error):
+            self._seen = error
+            self.permit.attempt_failed(error)
+
+    def look_into(self, replies: Iterable[object]) -> None:
+        """Settle by errors that are returned among the replies instead of being raised."""
+        errors = [reply for reply in replies if isinstance(reply, Exception)]
+        if errors and self.permit is not None:
+            self.guard.service.count("redis_pipeline_errors", len(errors))
+            telling = next((error for error in errors if classify(error) != Verdict.SUCCESS), errors[0])
+            self._failed(self.permit, telling)
+
+    def _failed(self, permit: Permit, exc: BaseException) -> None:
+        exc = unmask(exc)
+        if counter := counter_of(exc):
+            self.guard.service.count(counter)
+        if self._waited_too_long(exc):
+            self.guard.service.count("redis_blocking_timeouts")
+            permit.release()
+        elif self.guard.alone or not isinstance(exc, Exception) or isinstance(exc, CallNotPermitted):
+            permit.fail(exc)
+        else:
+            verdict = classify(exc)  # one node of several cannot speak for the others
+            permit.settle(Verdict(verdict.name, retry_after=verdict.retry_after), exc)
+
+    def _waited_too_long(self, exc: BaseException) -> bool:
+        """Whether a blocking command was told to wait for longer than its socket does: that is the caller's mistake."""
+        if self.command.operation.klass != "blocking" or not isinstance(exc, RedisTimeoutError):
+            return False
+        guard, wait = self.guard, wait_of(self._args)
+        if wait < guard.socket_timeout or not str(exc).startswith("Timeout reading"):
+            return False
+        if not guard.warned:
+            guard.warned = True
+            _log.warning(
+                "%s of service %r was told to wait %s, but its connection gives up after socket_timeout = %g s, on a "
+                "healthy server too. Wait for less, or give the client that waits a longer socket_timeout.",
+                self.command.operation.name, guard.service.name,
+                "without end" if wait == inf else f"for {wait:g} s", guard.socket_timeout,
+            )  # fmt: skip
+        return True
+
+
+_current: ContextVar[Admission | None] = ContextVar("switchgear_redis_admission", default=None)

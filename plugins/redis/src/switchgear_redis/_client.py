@@ -1,0 +1,108 @@
+"""The waists of a client, one method each: all that it can do goes through these."""
+
+# redis-py is annotated in part, and the waist of a client is private in part.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from redis.asyncio.client import Pipeline, PubSub, Redis
+
+from switchgear.spi import CallNotPermitted
+from switchgear_redis._admission import Guard
+from switchgear_redis._adopt import adopt
+from switchgear_redis._commands import Command, command_of, pipeline_of
+from switchgear_redis._pool import guard_of
+
+
+class GuardedRedis(Redis):
+    """Plain commands, and with them scripts, locks and single-connection clients."""
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        guard = guard_of(self)
+        if guard is None:
+            return await super().execute_command(*args, **options)
+        command = command_of(args)
+        with guard.admit(command, args):
+            reply = await super().execute_command(*args, **options)
+        if command.lookup:
+            count_lookups(guard, ((command, reply),))
+        return reply
+
+    def pipeline(self, *args: Any, **kwargs: Any) -> Pipeline:
+        return adopt(super().pipeline(*args, **kwargs), GuardedPipeline)
+
+    def pubsub(self, **kwargs: Any) -> PubSub:
+        return adopt(super().pubsub(**kwargs), GuardedPubSub)
+
+
+class GuardedPipeline(Pipeline):
+    """Pipelines and transactions: one permit for all commands. One that watches is past its admission: it finishes."""
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        guard = guard_of(self)
+        stack = self.command_stack
+        if guard is None or not (stack or self.watching):
+            return await super().execute(raise_on_error)
+        commands = [command_of(args) for args, _ in stack]
+        try:
+            admission = guard.admit(pipeline_of(commands), finishing=self.watching)
+        except CallNotPermitted:
+            await self.reset()
+            raise
+        with admission:
+            replies = await super().execute(raise_on_error)
+            admission.look_into(replies)
+        count_pipeline(guard, commands, replies)
+        return replies
+
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        guard = guard_of(self)
+        if guard is None:
+            return await super().immediate_execute_command(*args, **options)
+        with guard.admit(command_of(args), args, finishing=self.watching):
+            return await super().immediate_execute_command(*args, **options)
+
+
+class GuardedPubSub(PubSub):
+    """Subscribing and connecting. A read takes no permit: it waits for as long as nobody publishes."""
+
+    async def execute_command(self, *args: Any) -> Any:
+        guard = guard_of(self)
+        if guard is None:
+            return await super().execute_command(*args)
+        with guard.admit(command_of(args), args):
+            return await super().execute_command(*args)
+
+    async def parse_response(self, *args: Any, **kwargs: Any) -> Any:
+        guard, connection = guard_of(self), self.connection
+        if guard is not None and connection is not None and not connection.is_connected:
+            with guard.admit(command_of(("SUBSCRIBE",))):
+                await self.connect()  # reading would do it, over and over, refused or not
+        return await super().parse_response(*args, **kwargs)
+
+
+def count_pipeline(guard: Guard, commands: Sequence[Command], replies: Sequence[object]) -> None:
+    """Count a pipeline that was executed, and what its replies tell."""
+    guard.service.count("redis_pipelines")
+    guard.service.count("redis_pipeline_commands", len(commands))
+    count_lookups(guard, [pair for pair in zip(commands, replies, strict=False) if pair[0].lookup])
+
+
+def count_lookups(guard: Guard, lookups: Iterable[tuple[Command, Any]]) -> None:
+    """Count hits and misses, as the client sees them."""
+    hits = misses = 0
+    for command, reply in lookups:
+        for item in reply if command.lookup == "many" and isinstance(reply, list) else (reply,):
+            if item is None:
+                misses += 1
+            elif not isinstance(item, Exception):
+                hits += 1
+    if hits:
+        guard.service.count("redis_hits", hits)
+    if misses:
+        guard.service.count("redis_misses", misses)

@@ -1,0 +1,136 @@
+"""A cluster: each node fails for itself, so each is guarded for itself."""
+
+# redis-py is annotated in part, and the waist of a client is private in part.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from redis.asyncio.cluster import ClusterNode, ClusterPipeline, NodesManager, RedisCluster
+
+from switchgear.spi import CallNotPermitted, Service
+from switchgear_redis._admission import Guard
+from switchgear_redis._adopt import adopt
+from switchgear_redis._client import count_lookups, count_pipeline
+from switchgear_redis._commands import CONNECT, command_of, pipeline_of
+from switchgear_redis._pool import RefusableBackoff, with_backoff
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import Connection
+
+
+class Refused(Exception):
+    """Carries a refusal through redis-py's loops. Those take every ConnectionError for a change of the topology: they
+    would retry it, and reconnect all nodes, of which only one is refused."""
+
+    def __init__(self, refusal: CallNotPermitted) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+class GuardedNode(ClusterNode):
+    """One node. What takes its connections away unguarded (transactions, subscriptions) is admitted when it does."""
+
+    __slots__ = ()
+    service: ClassVar[Service]
+    guards: ClassVar[dict[str, Guard]]
+
+    @property
+    def guard(self) -> Guard:
+        guard = self.guards.get(self.name)
+        if guard is None:
+            timeout = self.connection_kwargs.get("socket_timeout")
+            guard = self.guards[self.name] = Guard(self.service, self.name, alone=False, socket_timeout=timeout)
+        return guard
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        guard, command = self.guard, command_of(args)
+        try:
+            admission = guard.admit(command, args)
+        except CallNotPermitted as refusal:
+            raise Refused(refusal) from None
+        with admission:
+            reply = await super().execute_command(*args, **kwargs)
+        if command.lookup:
+            count_lookups(guard, [(command, reply)])
+        return reply
+
+    async def execute_pipeline(self, commands: list[Any]) -> bool:
+        guard, known = self.guard, [command_of(command.args) for command in commands]
+        try:
+            admission = guard.admit(pipeline_of(known))
+        except CallNotPermitted as refusal:
+            raise Refused(refusal) from None
+        with admission:
+            failed = await super().execute_pipeline(commands)
+            replies = [command.result for command in commands]
+            admission.look_into(replies)
+        count_pipeline(guard, known, replies)
+        return failed
+
+    def acquire_connection(self) -> Connection:
+        if self.guard.current() is None:
+            self.guard.service.admit(CONNECT.operation, self.guard.domains[CONNECT.writes]).release()
+        return super().acquire_connection()
+
+
+class GuardedNodesManager(NodesManager):
+    """Where new nodes appear."""
+
+    __slots__ = ()
+    service: ClassVar[Service]
+    node: ClassVar[type[GuardedNode]]
+
+    def set_nodes(self, old: dict[str, ClusterNode], new: dict[str, ClusterNode], *args: Any, **kwargs: Any) -> None:
+        super().set_nodes(old, new, *args, **kwargs)
+        for node in old.values():
+            adopt(node, self.node)
+
+
+class GuardedCluster(RedisCluster):
+    """Gives refusals back their own type at the end of redis-py's loops."""
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **kwargs)
+        except Refused as carrier:
+            raise carrier.refusal from None
+
+    def pipeline(self, *args: Any, **kwargs: Any) -> ClusterPipeline:
+        return adopt(super().pipeline(*args, **kwargs), GuardedClusterPipeline)
+
+
+class GuardedClusterPipeline(ClusterPipeline):
+    """As above; and a transaction, which talks to its node over a connection of its own, has its permit from here."""
+
+    __slots__ = ()
+
+    async def execute(self, *args: Any, **kwargs: Any) -> list[Any]:
+        strategy: Any = getattr(self, "_execution_strategy", None)  # redis-py 6.2 and later
+        slots = getattr(strategy, "_pipeline_slots", None)  # a transaction's
+        try:
+            if not slots:
+                return await super().execute(*args, **kwargs)
+            node: Any = self.cluster_client.nodes_manager.get_node_from_slot(min(slots), read_from_replicas=False)
+            commands = [command_of(command.args) for command in strategy._command_queue]
+            with node.guard.admit(pipeline_of(commands), finishing=strategy._watching) as admission:
+                replies = await super().execute(*args, **kwargs)
+                admission.look_into(replies)
+        except Refused as carrier:
+            raise carrier.refusal from None
+        count_pipeline(node.guard, commands, replies)
+        return replies
+
+
+def guard_cluster(client: RedisCluster, service: Service) -> None:
+    """Guard a cluster client, with all the nodes that it knows and will find."""
+    node = type("GuardedNode", (GuardedNode,), {"__slots__": (), "service": service, "guards": {}})
+    manager = type("GuardedNodesManager", (GuardedNodesManager,), {"__slots__": (), "service": service, "node": node})
+    nodes = adopt(client.nodes_manager, manager)
+    for known in (*nodes.startup_nodes.values(), *nodes.nodes_cache.values()):
+        adopt(known, node)
+    if hasattr(client, "retry"):
+        client.retry = with_backoff(client.retry, RefusableBackoff)  # cluster transactions go by a copy of it
+    adopt(client, GuardedCluster)

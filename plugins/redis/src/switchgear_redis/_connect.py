@@ -1,0 +1,53 @@
+"""Connecting a client from settings."""
+
+# redis-py is annotated in part.
+# pyright: reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from switchgear.spi import ConfigurationError
+from switchgear_redis._settings import RedisSettings
+
+
+@asynccontextmanager
+async def connect(settings: RedisSettings) -> AsyncGenerator[Redis]:
+    """A client without retries of its own and with finite timeouts; it opens connections as commands need them.
+
+    Raises ConfigurationError for a URL that is none, and where asyncio does not run.
+    """
+    _check_event_loop()
+    options: dict[str, Any] = {key: value for key, value in asdict(settings).items() if value is not None}
+    try:
+        # One that blocks: in a burst of 51 commands the last one is served a fraction of a millisecond later. The plain
+        # pool would turn it away at once, and a command without a limit would wait for as long as a hung server hangs.
+        pool = BlockingConnectionPool.from_url(
+            options.pop("url"), timeout=options.pop("pool_timeout"), retry=Retry(NoBackoff(), 0), **options
+        )
+    except ValueError as error:
+        # The message names what is wrong and not the URL, which may hold a password.
+        raise ConfigurationError(f"{error} Write redis://host:6379/0, rediss:// or unix://.", key="url") from None
+    client: Redis = Redis(connection_pool=pool)
+    try:
+        yield client
+    finally:
+        await client.aclose(close_connection_pool=True)
+
+
+def _check_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "redis.asyncio runs on asyncio only, and this is another event loop. Run the application on asyncio "
+            '(anyio.run(main, backend="asyncio")), or leave its Redis services out.'
+        ) from None

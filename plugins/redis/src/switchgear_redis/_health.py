@@ -1,0 +1,62 @@
+"""What can be told of a client and its server: the active check, who answers, and the state of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from switchgear.spi import Metric
+
+METRICS = (
+    Metric(name="redis_hits", kind="counter", help="Keys and fields that GET, GETEX, GETDEL, MGET, HGET, HMGET found."),
+    Metric(name="redis_misses", kind="counter", help="Keys and fields that they did not find."),
+    Metric(name="redis_pipelines", kind="counter", help="Pipelines and transactions that were executed."),
+    Metric(name="redis_pipeline_commands", kind="counter", help="Commands in them."),
+    Metric(name="redis_pipeline_errors", kind="counter", help="Errors among the replies of raise_on_error=False."),
+    Metric(name="redis_pool_exhausted", kind="counter", help="Commands that got no connection from the full pool."),
+    Metric(name="redis_auth_errors", kind="counter", help="Commands or connections that the server did not allow."),
+    Metric(name="redis_blocking_timeouts", kind="counter", help="Commands told to wait for longer than their socket."),
+    Metric(name="redis_pool_in_use", kind="gauge", help="Connections that a command or a subscription holds."),
+    Metric(name="redis_pool_idle", kind="gauge", help="Open connections that nobody holds."),
+    Metric(name="redis_pool_max", kind="gauge", help="Connections that the pool may have."),
+)  # fmt: skip
+
+
+async def probe(client: Any, domain: str) -> bool:
+    """Ask the server for what the domain needs: a PING, or a write that changes nothing.
+
+    Writing "" at the start of a key that does not exist creates nothing, and is refused like any other write by a
+    server that is full, a replica, or cannot persist. A cluster's nodes cannot be told by this (False): only a user's
+    command, failing on a dead node, makes redis-py look for the node's successor.
+    """
+    if not hasattr(client, "connection_pool"):
+        return False
+    if domain.endswith("/write"):
+        await client.execute_command("SETRANGE", "switchgear:probe", 0, "")
+    else:
+        await client.execute_command("PING")
+    return True
+
+
+async def identify(client: Any) -> str:
+    """The server's name and version: "Valkey 9.1.2"."""
+    info = await client.info("server")
+    return f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+
+
+def gauges(client: Any) -> Mapping[str, float]:
+    """How full the client's pools are."""
+    pools = _pools(client)
+    return {
+        "redis_pool_in_use": sum(in_use for in_use, _, _ in pools),
+        "redis_pool_idle": sum(idle for _, idle, _ in pools),
+        "redis_pool_max": sum(most for _, _, most in pools),
+    }
+
+
+def _pools(client: Any) -> Iterable[tuple[int, int, int]]:
+    if hasattr(client, "connection_pool"):
+        pool = client.connection_pool
+        return [(len(pool._in_use_connections), len(pool._available_connections), pool.max_connections)]
+    nodes = client.nodes_manager.nodes_cache.values()
+    return [(len(node._connections) - len(node._free), len(node._free), node.max_connections) for node in nodes]
