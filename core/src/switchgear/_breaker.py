@@ -286,14 +286,15 @@ class BreakerMachine:
             era.decide_by = inf  # nothing was tried, so nothing is overdue
         return True
 
-    def evidence(self, ticket: Slot, verdict: Verdict, now: float, cause: Cause | None = None) -> None:
-        """One of several attempts inside an admitted call came to a verdict; the call goes on."""
+    def evidence(self, ticket: Slot, verdict: Verdict, now: float, cause: Cause | None = None) -> bool:
+        """One of several attempts inside an admitted call came to a verdict; the call goes on. False: as in settle."""
         now = self.tick(now)
-        if ticket.generation == self.generation:
-            self._count(verdict, cause)
-            self._learn(verdict, False, now)
-        else:
+        if ticket.generation != self.generation:
             self.late += 1
+            return False
+        self._count(verdict, cause)
+        self._learn(verdict, False, now)
+        return True
 
     def head_arrived(self, ticket: Ticket, now: float) -> None:
         """A streamed call has its head. From here on its length is the consumer's affair: it no longer counts as in

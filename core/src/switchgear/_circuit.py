@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import threading
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from math import inf
@@ -19,6 +20,7 @@ from switchgear._decorate import decorate
 from switchgear._errors import CallNotPermitted, Cause
 from switchgear._events import Reason, Refused, Settled
 from switchgear._lane import Lane, Slot
+from switchgear._lock import fork_safe
 from switchgear._permit import Permit
 from switchgear._redact import describe
 from switchgear._snapshot import Explanation, Snapshot, explain
@@ -33,17 +35,11 @@ T = TypeVar("T")
 
 # One lock for all breakers: it is held for the few instructions of a decision and never while foreign code runs, most
 # calls do without it, and a hundred thousand breakers need not have one each.
-_lock = threading.Lock()
+_lock = fork_safe(threading.Lock())
 
-
-def _after_fork() -> None:
-    # A thread of the parent may have held the lock at the fork; in the child nobody would ever give it back.
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+#: Permits given back while the lock was taken, with the arguments of `decide`: the next to decide takes them in. A
+#: finalizer may give one back in the middle of a decision on its own thread, where to wait would be to wait for ever.
+_given_back: deque[tuple[CircuitBreaker, Ticket, Lane, float, float | None, str]] = deque()
 
 
 class Rules(TypedDict, total=False):
@@ -84,7 +80,7 @@ class CircuitBreaker:
     (default: every result is a SUCCESS). `clock` gives seconds and never goes back.
     """
 
-    __slots__ = ("__weakref__", "_bus", "_delivering", "_group", "_machine", "classify",
+    __slots__ = ("__weakref__", "_bus", "_deliverer", "_group", "_machine", "classify",
                  "classify_result", "clock", "default_lane")  # fmt: skip
 
     def __init__(
@@ -102,7 +98,7 @@ class CircuitBreaker:
         self._machine = BreakerMachine(name, config or _DEFAULT, clock(), random.random, domain=domain)
         self.default_lane = self._machine.lane("")
         self._bus = bus
-        self._delivering = False
+        self._deliverer = 0  # the process in which somebody delivers events: none, if that is a fork's parent
         self._group = group
         self.classify = classify
         self.classify_result = classify_result
@@ -178,6 +174,8 @@ class CircuitBreaker:
     def snapshot(self) -> Snapshot:
         """All counters and rates at one moment, never torn."""
         with _lock:
+            if _given_back:
+                _take_back()
             snapshot = self._machine.snapshot(self.clock())
         self._deliver()
         return snapshot
@@ -289,6 +287,8 @@ class CircuitBreaker:
             )
         refused = None
         with _lock:
+            if _given_back:
+                _take_back()
             ticket = machine.admit(lane, now, active=active)
             if ticket is None:
                 refused = machine.refusal(now)
@@ -321,27 +321,49 @@ class CircuitBreaker:
     ) -> None:
         """The locked way out. `latency` in seconds, where it is not the whole duration."""
         cause = None if exc is None or verdict.name in {"SUCCESS", "IGNORED"} else Cause(*describe(exc))
-        machine = self._machine
-        with _lock:
-            now = self.clock()
-            if latency is not None:
-                machine.tail_arrived(ticket)
-            duration = now - started if latency is None else latency
-            in_time = machine.settle(ticket, lane, verdict, duration, now, cause)
-            if self._bus is not None and self._bus.hears(Settled):
-                event = Settled(breaker=self.name, domain=self.domain, operation=operation, verdict=verdict,
-                                duration=duration, late=not in_time, at=now)  # fmt: skip
-                machine.tell(event)
-        if machine.events is not None:
+        if not _lock.acquire(blocking=verdict.name != "IGNORED"):
+            _given_back.append((self, ticket, lane, started, latency, operation))
+            return
+        try:
+            if _given_back:
+                _take_back()
+            in_time = self.decide(ticket, lane, verdict, started, latency, operation, cause)
+        finally:
+            _lock.release()
+        if self._machine.events is not None:
             self._deliver()
         if verdict.service_wide and in_time and self._group is not None:
             self._group.said_of_all(self, verdict)
 
+    def decide(  # noqa: PLR0917 - the facts of one outcome
+        self,
+        ticket: Ticket,
+        lane: Lane,
+        verdict: Verdict,
+        started: float,
+        latency: float | None,
+        operation: str,
+        cause: Cause | None = None,
+    ) -> bool:
+        """What `settle` does with the lock held. False: the outcome came late."""
+        machine, now = self._machine, self.clock()
+        if latency is not None:
+            machine.tail_arrived(ticket)
+        duration = now - started if latency is None else latency
+        in_time = machine.settle(ticket, lane, verdict, duration, now, cause)
+        if self._bus is not None and self._bus.hears(Settled):
+            event = Settled(breaker=self.name, domain=self.domain, operation=operation, verdict=verdict,
+                            duration=duration, late=not in_time, at=now)  # fmt: skip
+            machine.tell(event)
+        return in_time
+
     def evidence(self, ticket: Slot, verdict: Verdict, exc: BaseException) -> None:
         cause = Cause(*describe(exc))
         with _lock:
-            self._machine.evidence(ticket, verdict, self.clock(), cause)
+            in_time = self._machine.evidence(ticket, verdict, self.clock(), cause)
         self._deliver()
+        if verdict.service_wide and in_time and self._group is not None:
+            self._group.said_of_all(self, verdict)
 
     def head_arrived(self, ticket: Ticket, started: float) -> float:
         with _lock:
@@ -385,13 +407,13 @@ class CircuitBreaker:
         """Publish what the machine has to tell. One deliverer at a time, so that observers hear it in its order; an
         observer that calls back into the breaker is not delivered to from inside itself.
         """
-        machine = self._machine
+        machine, process = self._machine, os.getpid()
         while machine.events:
             with _lock:
-                if self._delivering or not machine.events:
+                if self._deliverer == process or not machine.events:
                     return
                 events, machine.events = machine.events, None
-                self._delivering = True
+                self._deliverer = process
             try:
                 if self._group is not None:
                     self._group.moved(self)
@@ -399,7 +421,14 @@ class CircuitBreaker:
                     for event in events:
                         self._bus.publish(event)
             finally:
-                self._delivering = False
+                self._deliverer = 0
+
+
+def _take_back() -> None:
+    """Take in the permits that were given back meanwhile. The lock is held."""
+    while _given_back:
+        breaker, ticket, lane, started, latency, operation = _given_back.popleft()
+        breaker.decide(ticket, lane, Verdict.IGNORED, started, latency, operation)
 
 
 _DEFAULT = BreakerConfig()

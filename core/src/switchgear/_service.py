@@ -12,13 +12,15 @@ import anyio
 from switchgear._circuit import CircuitBreaker
 from switchgear._errors import CallNotPermitted
 from switchgear._group import BreakerGroup
+from switchgear._lock import fork_safe
 from switchgear._permit import Permit
 from switchgear._spec import Backend, Operation
 
 # The services whose active check runs in this task: its calls go by the check's permit and need none of their own.
 _probing: ContextVar[tuple[Service, ...]] = ContextVar("switchgear_probing", default=())
 
-_lock = threading.Lock()
+# Reentrant, since a finalizer may count in the middle of counting.
+_lock = fork_safe(threading.RLock())
 
 
 class _Covered(Permit):
