@@ -1,1 +1,89 @@
-"""The switchgear plugin for db."""
+"""The switchgear plugin for SQL databases: guards SQLAlchemy's engines, async and sync, and the sessions on them.
+
+    engine = switchgear_db.guard(create_async_engine(url), gear, name="db")
+
+or, in a configuration, `plugin = "db"` with the settings of DbSettings. Importing this loads no SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from switchgear.spi import Backend, BreakerConfig, MissingDependency, Service, Switchgear, hookimpl
+from switchgear_db._classify import classify
+from switchgear_db._metrics import METRICS, gauges
+from switchgear_db._operations import OPERATIONS
+from switchgear_db._settings import DbSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    EngineT = TypeVar("EngineT", bound=AsyncEngine | Engine)
+
+__all__ = ["BACKEND", "DbSettings", "guard", "register_backends"]
+
+SDK = "sqlalchemy[asyncio]>=2.0"
+
+
+def guard(engine: EngineT, gear: Switchgear, *, name: str) -> EngineT:
+    """Guard an existing engine, async or sync, in place, as the service `name`; with it all connections and sessions
+    made from it, before and after. Raises ConfigurationError.
+    """
+    guarded: EngineT = gear.guard(engine, BACKEND, name=name)
+    return guarded
+
+
+def _connect(settings: DbSettings) -> AbstractAsyncContextManager[AsyncEngine]:
+    try:
+        from switchgear_db._connect import connect
+    except ImportError as exc:
+        raise MissingDependency("SQLAlchemy", install=SDK) from exc
+    return connect(settings)
+
+
+def _guard(engine: Any, service: Service) -> Any:
+    from switchgear_db._guard import guard
+
+    return guard(engine, service)
+
+
+async def _probe(engine: Any, domain: str) -> bool:
+    from switchgear_db._probe import probe
+
+    return await probe(engine, domain)
+
+
+async def _identify(engine: Any) -> str:
+    from switchgear_db._probe import identify
+
+    return await identify(engine)
+
+
+BACKEND: Backend[Any, DbSettings] = Backend(
+    name="db",
+    settings=DbSettings,
+    connect=_connect,
+    guard=_guard,
+    classify=classify,
+    operations=OPERATIONS,
+    probe=_probe,
+    identify=_identify,
+    metrics=METRICS,
+    gauges=gauges,
+    recommended=BreakerConfig(
+        # At a low rate of calls an outage shows in a row of failures long before there are enough for a rate.
+        consecutive_failures=5,
+        # Slow for what answers a user. Housekeeping (class admin) is never slow.
+        slow_call_duration_threshold={"read": 2.0, "write": 2.0},
+    ),
+    sdk=SDK,
+)
+
+
+@hookimpl
+def register_backends() -> Sequence[Backend[Any, Any]]:
+    """What this plugin adds."""
+    return [BACKEND]

@@ -1,0 +1,39 @@
+"""The refusal that users of SQLAlchemy already catch. Loads SQLAlchemy: imported when an engine is guarded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.exc import OperationalError
+
+from switchgear.spi import CallNotPermitted
+
+
+class DbCallNotPermitted(CallNotPermitted, OperationalError, ConnectionError):
+    """The statement, or the connection for it, was refused before it reached the database, which is in trouble.
+
+    `except sqlalchemy.exc.OperationalError` and `except SQLAlchemyError` catch it; SQLAlchemy does not wrap it, and
+    keeps the connection. It is a ConnectionError too, as which asyncpg's failure to connect comes through SQLAlchemy.
+    Its SQLSTATE, for code that looks there: 08001, unable to establish a connection.
+    """
+
+    code = OperationalError.code
+    sqlstate = pgcode = "08001"
+    statement = None
+    params = None
+    ismulti = None
+    connection_invalidated = False
+    hide_parameters = False
+
+    @property
+    def orig(self) -> DbCallNotPermitted:  # type: ignore[override]  # a property, lest each refusal hold itself
+        """Where SQLAlchemy's errors have the driver's: there is none but this."""
+        return self
+
+    @property
+    def detail(self) -> list[str]:  # type: ignore[override]
+        """SQLAlchemy's remarks, of which there are none."""
+        return []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args

@@ -1,0 +1,164 @@
+"""What stands between one engine and its driver: admits statements, and learns how they went. Loads SQLAlchemy.
+
+A transaction is admitted as a whole, by its first statement. From then on, until it is committed or rolled back,
+nothing in it is refused: what follows takes a permit where one is to be had, because how it fares is evidence, and goes
+ahead without one where not. So no permit outlives the call it was taken for, and an application that thinks between two
+statements is not slow. In AUTOCOMMIT each statement is admitted by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from switchgear.spi import CallNotPermitted, Operation, Permit, Service, Verdict
+from switchgear_db import _metrics as metrics
+from switchgear_db._classify import CONTENTION, NO_WRITES, code_of
+from switchgear_db._operations import COMMIT, FINISH, operation_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import ExceptionContext
+
+#: In the `info` of a connection: the domain of the transaction that is under way on it.
+_BEGUN = "switchgear_db.begun"
+#: On an exception: it has been judged.
+_JUDGED = "_switchgear_db_judged"
+
+
+class Waist:
+    """The two domains of one engine, and the wrappers of its dialect's methods."""
+
+    def __init__(self, service: Service, address: str) -> None:
+        self.service = service
+        self.read = f"{address}/read"
+        self.write = f"{address}/write"
+
+    # -- statements ----------------------------------------------------------------------------------------------
+
+    def statement(self, call: Callable[..., None]) -> Callable[..., None]:
+        def guarded(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+            permit = self._permit(operation_of(statement), context)
+            if permit is None:
+                call(cursor, statement, parameters, context)
+                return
+            try:
+                call(cursor, statement, parameters, context)
+            except BaseException as exc:
+                self.failed(permit, exc)
+                raise
+            permit.succeed()
+
+        return guarded
+
+    def statement_without_parameters(self, call: Callable[..., None]) -> Callable[..., None]:
+        def without_parameters(cursor: Any, statement: str, _none: None, context: Any) -> None:
+            call(cursor, statement, context)
+
+        statement_guarded = self.statement(without_parameters)
+
+        def guarded(cursor: Any, statement: str, context: Any = None) -> None:
+            statement_guarded(cursor, statement, None, context)
+
+        return guarded
+
+    def _permit(self, operation: Operation, context: Any) -> Permit | None:
+        """The permit for a statement; None: it passes without one. Raises the refusal."""
+        connection: Any = context.root_connection
+        info = _info(connection)
+        if info is None:
+            return None  # SQLAlchemy itself, getting to know a new server: part of a connect that was admitted
+        domain = self.read if operation.klass == "read" else self.write
+        begun = info.get(_BEGUN)
+        if begun is None:
+            first = self.follow if operation is FINISH else self.service.admit
+            permit = first(operation, domain)
+            if not connection._is_autocommit_isolation():
+                info[_BEGUN] = domain
+        elif begun == self.read != domain:
+            # The first write after reads. Its domain's recovery may hang on such writes, so it may be a probe.
+            permit = self.follow(operation, domain, probe=True)
+            info[_BEGUN] = domain
+        else:
+            permit = self.follow(operation, domain)
+        return permit
+
+    def follow(self, operation: Operation, domain: str, *, probe: bool = False) -> Permit | None:
+        """A permit for what belongs to something admitted and goes on with or without one: None unless the breaker is
+        closed or, with `probe`, wants a probe.
+        """
+        if probe or self.service.closed(domain):
+            try:
+                return self.service.admit(operation, domain)
+            except CallNotPermitted:  # or it is closed, and ramping up
+                return None
+        return None
+
+    # -- ends of transactions ------------------------------------------------------------------------------------
+
+    def ending(self, call: Callable[..., None], outcome: str) -> Callable[..., None]:
+        """A COMMIT shows how fast the server writes, and is evidence. A ROLLBACK is not: it mostly follows a failure,
+        and its success would halve the rate of failures. One that fails comes to `error`.
+        """
+
+        def guarded(connection: Any, *arguments: Any, **named: Any) -> None:
+            info = _info(connection) or {}
+            domain = info.get(_BEGUN)
+            permit = self.follow(COMMIT, domain) if domain and outcome == "commit" else None
+            try:
+                call(connection, *arguments, **named)
+            except BaseException as exc:
+                if permit is not None:
+                    self.failed(permit, exc)
+                raise
+            finally:
+                info.pop(_BEGUN, None)
+            if permit is not None:
+                permit.succeed()
+            if domain:
+                self.service.count(metrics.TRANSACTIONS, outcome=outcome)
+
+        return guarded
+
+    # -- failures ------------------------------------------------------------------------------------------------
+
+    def failed(self, permit: Permit, exc: BaseException, *, everywhere: bool = False) -> None:
+        """Settle a permit by what its call raised; `everywhere`: a failure would be one of the whole service."""
+        setattr(exc, _JUDGED, True)
+        if not isinstance(exc, Exception):
+            permit.release()
+            return
+        code = code_of(exc)
+        if code in CONTENTION:
+            self.service.count(metrics.CONTENTION, kind=CONTENTION[code])
+        if code in NO_WRITES and permit.domain == self.read:
+            permit.settle(Verdict.SUCCESS)  # a read that turned out to write
+        elif everywhere and (verdict := self.service.backend.classify(exc)) == Verdict.FAILURE:
+            permit.settle(verdict.everywhere(), exc)
+        else:
+            permit.fail(exc)
+
+    def unjudged(self, exc: BaseException, operation: Operation) -> None:
+        """Learn from what failed outside the calls that hold permits."""
+        cause = getattr(exc, "orig", None) or exc
+        if isinstance(exc, CallNotPermitted) or not isinstance(exc, Exception) or hasattr(cause, _JUDGED):
+            return
+        permit = self.follow(operation, self.read)
+        if permit is not None:
+            self.failed(permit, cause)
+
+    def error(self, context: ExceptionContext) -> None:
+        """SQLAlchemy met an error: also in fetching from a server-side cursor, in a ROLLBACK, in a ping."""
+        if context.is_disconnect:
+            self.service.count(metrics.DISCONNECTS)
+        # A ping finds connections that died while idle. The pool makes a new one, which tells how the server is.
+        if not context.is_pre_ping:
+            self.unjudged(context.original_exception, FINISH)
+
+
+def _info(connection: Any) -> dict[str, Any] | None:
+    """The `info` of a connection; it has none while SQLAlchemy sets it up, nor if it is the driver's own."""
+    try:
+        info: dict[str, Any] = connection.info
+    except (AttributeError, NotImplementedError):
+        return None
+    return info if type(info) is dict else None
