@@ -68,7 +68,8 @@ class BreakerGroup:
         if branch is not None:
             return branch
         if len(self._branches) >= MOST_DOMAINS:
-            idle = [b for b in self._branches.values() if b.machine_state is State.CLOSED and b.domain != OVERFLOW]
+            branches = self.branches.values()
+            idle = [b for b in branches if b.machine_state is State.CLOSED and b.domain != OVERFLOW]
             if not idle:
                 domain = OVERFLOW
                 if domain in self._branches:
@@ -111,7 +112,8 @@ class BreakerGroup:
     # -- what the branches tell ----------------------------------------------------------------------------------
 
     def moved(self, branch: CircuitBreaker) -> None:
-        if branch is self.main or branch.machine_state not in _REFUSING:
+        # A branch that begins to probe is on its way back: no news for the main, which would be opened anew by it.
+        if branch is self.main or branch.machine_state not in {State.OPEN, State.FORCED_OPEN}:
             return
         now = self._clock()
         branches = list(self._branches.values())
@@ -123,8 +125,9 @@ class BreakerGroup:
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
         if branch is self.main or branch.machine_state is not State.OPEN:
             return
-        told = verdict.name in {"EXHAUSTED", "THROTTLED"}
-        wait = (inf if verdict.retry_after is None else verdict.retry_after) if told else None
+        wait = verdict.retry_after
+        if verdict.name == "EXHAUSTED" and wait is None:
+            wait = inf
         last = branch.snapshot().last
         detail = last.detail if last else str(verdict)
         self.main.trip(Reason.SERVICE_WIDE, f"{detail}, and that holds for all domains", wait=wait)
@@ -191,5 +194,5 @@ class BreakerGroup:
         )  # fmt: skip
 
     def _drop(self, domain: str) -> None:
-        del self._branches[domain]
-        self._ways = {way: found for way, found in self._ways.items() if way[0] != domain}
+        self._branches.pop(domain, None)  # another thread may have been quicker
+        self._ways = {way: found for way, found in list(self._ways.items()) if way[0] != domain}
