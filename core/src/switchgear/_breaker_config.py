@@ -47,8 +47,8 @@ class Backoff:
     def __post_init__(self) -> None:
         for key in ("initial", "max", "forget"):
             _positive(getattr(self, key), f"wait_duration_in_open.{key}")
-        if self.multiplier < 1:
-            problem = f"{self.multiplier!r} would shorten each wait. Give 1 or more."
+        if not 1 <= self.multiplier < inf:
+            problem = f"{self.multiplier!r} does not make each wait as long as the last, or longer. Give 1 or more."
             raise ConfigurationError(problem, key="wait_duration_in_open.multiplier")
         if not 0 <= self.jitter <= 1:
             problem = f"{self.jitter!r} is no share of the wait. Give 0 to 1."
@@ -59,8 +59,10 @@ class Backoff:
 
     def wait(self, attempt: float, roll: float) -> float:
         """Seconds to stay open at the given attempt (1 is the first); `roll` is a random number in 0..1."""
-        # The exponent is capped where any sane max is long reached: a float power overflows at 2**1024.
-        grown: float = self.initial * self.multiplier ** min(attempt - 1, 64)
+        try:
+            grown: float = self.initial * self.multiplier ** (attempt - 1)
+        except OverflowError:  # beyond any max
+            grown = inf
         return min(grown, self.max) * (1 + self.jitter * roll)
 
 

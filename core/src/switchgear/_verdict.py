@@ -7,6 +7,7 @@ a cache miss, a 404 and a broken constraint are errors to the caller and proof o
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isnan
 from typing import ClassVar, Literal, cast, final
 
 from switchgear._errors import CallNotPermitted
@@ -43,7 +44,8 @@ class Verdict:
 
     def __init__(self, name: VerdictName, *, retry_after: float | None = None, service_wide: bool = False) -> None:
         self.name: VerdictName = name
-        self.retry_after = retry_after
+        # It comes from the wire and may be anything: not a number is no wait, and a moment gone by is none to wait for.
+        self.retry_after = None if retry_after is None or isnan(retry_after) else max(0.0, retry_after)
         self.service_wide = service_wide
 
     def after(self, seconds: float | None) -> Verdict:
