@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     calls: int
     halves: int
     slow: bool
-    at: float
+    at: float | None  #: when; None where the window does not care
 
 
 class Tally(Protocol):
@@ -141,11 +141,11 @@ class _CountTally:
     def entries(self) -> Iterator[Entry]:
         if self._ring is None:
             if self.calls:
-                yield Entry(self.calls, 0, False, 0.0)
+                yield Entry(self.calls, 0, False, None)
             return
         ordered = self._ring[self._next :] + self._ring[: self._next]
         for byte in ordered[self._size - self.calls :]:
-            yield Entry(1, byte % _SLOW, byte >= _SLOW, 0.0)
+            yield Entry(1, byte % _SLOW, byte >= _SLOW, None)
 
     def _overwrite(self, ring: bytearray, start: int, stop: int) -> None:
         leaving = ring[start:stop]
@@ -235,7 +235,7 @@ def take_over(old: Tally, window: Window, now: float) -> Tally:
     """A tally for another window that starts with what the old one holds, as far as it fits."""
     new = window.open()
     for entry in old.entries():
-        at = entry.at or now
+        at = now if entry.at is None else entry.at
         if entry.halves or entry.slow:
             for _ in range(entry.calls):
                 new.add(entry.halves, entry.slow, at)
