@@ -20,8 +20,11 @@ def source(module: str) -> ast.Module:
 
 def reexported(tree: ast.Module) -> set[str]:
     """What a door lets through from the modules behind it."""
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    return {alias.asname or alias.name for node in imports if node.module != "__future__" for alias in node.names}
+    # Also what only type checkers see imported: a door may put the import off until the name is used.
+    put_off = [child for node in tree.body if isinstance(node, ast.If) for child in node.body]
+    imports = [node for node in [*tree.body, *put_off] if isinstance(node, ast.ImportFrom)]
+    foreign = {"__future__", "typing"}
+    return {alias.asname or alias.name for node in imports if node.module not in foreign for alias in node.names}
 
 
 def defined(tree: ast.Module) -> set[str]:

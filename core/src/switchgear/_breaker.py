@@ -19,15 +19,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from math import inf
+from typing import TYPE_CHECKING
 
 from switchgear._breaker_config import BreakerConfig, Ramp
 from switchgear._errors import Cause
 from switchgear._events import Event, Reason, Transition, TripSuppressed
 from switchgear._lane import SHUT, Lane, Slot
-from switchgear._snapshot import Snapshot
 from switchgear._state import State
 from switchgear._verdict import Verdict
 from switchgear._window import Tally, take_over
+
+if TYPE_CHECKING:
+    from switchgear._snapshot import Snapshot
 
 CLOSED, OPEN, HALF_OPEN = State.CLOSED, State.OPEN, State.HALF_OPEN
 FORCED_OPEN, DISABLED, METRICS_ONLY = State.FORCED_OPEN, State.DISABLED, State.METRICS_ONLY
@@ -302,6 +305,7 @@ class BreakerMachine:
         """
         if isinstance(ticket, Lease):
             ticket.deadline = now + self.config.probe_timeout
+            ticket.started = inf  # it can become slow no more
         else:
             ticket.settled += 1
 
@@ -316,7 +320,7 @@ class BreakerMachine:
         """Do what is due by now. Returns the time to go by: clocks read on several threads come in out of order."""
         self._now = now = max(now, self._now)
         era = self._era
-        if isinstance(era, _Closed):
+        if isinstance(era, _Closed | _Disabled):
             self._turn(era, now)
         elif isinstance(era, Bolt):
             if now >= era.until:
@@ -338,29 +342,34 @@ class BreakerMachine:
             self._doors(now)
         return lane.slot
 
-    def _turn(self, era: _Closed, now: float) -> None:
+    def _turn(self, era: _Closed | _Disabled, now: float) -> None:
         """Begin new slots where they are due, and count the calls that have become overdue meanwhile."""
+        if isinstance(era, _Closed) and era.ramp is not None and era.share(now) >= 1.0:
+            era.ramp = None
         due = [lane for lane in self.lanes if now >= lane.slot.turn and lane.slot.generation == self.generation]
         if not due:
             return
-        self._drain(era)
+        self._drain()
         for lane in due:
             lane.turn(self.generation, now, era.horizon(now))
-        era.tally.expire(now)
         overdue = self._overdue(now)
-        # Time alone does not open by the failure rate (the next result may); calls that hang do open by slowness.
-        if overdue and (rule := self._slow_rule(era, overdue)):
-            self._open_by(rule, era, now)
+        if isinstance(era, _Closed):
+            era.tally.expire(now)
+            # Time alone does not open by the failure rate (the next result may); calls that hang do open by slowness.
+            if overdue and (rule := self._slow_rule(era, overdue)):
+                self._open_by(rule, era, now)
         self._doors(now)
 
-    def _drain(self, era: _Closed) -> None:
-        """Tell the window of the plain successes that passed without the lock."""
+    def _drain(self) -> None:
+        """Count the plain successes that passed without the lock, and tell the window of them."""
+        era = self._era
         for lane in self.lanes:
             for slot in lane.slots():
                 if slot.generation == self.generation and (new := slot.new_successes()):
-                    era.tally.succeed(new, slot.opened)
-                    era.consecutive = 0
                     self.succeeded += new
+                    if isinstance(era, _Closed):
+                        era.tally.succeed(new, slot.opened)
+                        era.consecutive = 0
 
     def _overdue(self, now: float) -> int:
         return sum(lane.overdue(now) for lane in self.lanes)
@@ -375,7 +384,7 @@ class BreakerMachine:
             if not self._told_to_wait(verdict, now):
                 self._decide(era, now)
         elif isinstance(era, _Closed):
-            self._drain(era)
+            self._drain()
             if halves or slow:
                 era.tally.add(halves, slow, now)
             else:
@@ -437,8 +446,6 @@ class BreakerMachine:
         era = self._era
         passable = isinstance(era, _Disabled)
         if isinstance(era, _Closed):
-            if era.ramp is not None and era.share(now) >= 1.0:
-                era.ramp = None
             enough = era.ramp is None and era.tally.calls >= self.config.minimum_number_of_calls
             passable = enough and self._broken_rule(era, now) is None
         for lane in self.lanes:
@@ -460,7 +467,7 @@ class BreakerMachine:
     def _decide(self, era: _HalfOpen, now: float) -> None:
         """Close or open as soon as the probes still to come cannot change the outcome."""
         config = self.config
-        probes = config.permitted_calls_in_half_open
+        probes = max(config.permitted_calls_in_half_open, era.done)  # it may have been lowered meanwhile
         to_come = probes - era.done
         limit = config.failure_rate_threshold or _PROBE_LIMIT
         slow_limit = config.slow_call_rate_threshold or inf
@@ -499,7 +506,7 @@ class BreakerMachine:
             lane.slow = config.slow_after(lane.operation_class)
         era = self._era
         if isinstance(era, _Closed):
-            self._drain(era)
+            self._drain()
             if config.window != old.window:
                 era.tally = take_over(era.tally, config.window, now)
             if config.ramp is None:
@@ -507,6 +514,8 @@ class BreakerMachine:
             for lane in self.lanes:
                 if lane.slot.generation == self.generation:
                     lane.turn(self.generation, now, era.horizon(now))
+        elif isinstance(era, _HalfOpen):
+            self._decide(era, now)
         self._doors(now)
 
     def watch(self, watched: bool) -> None:
@@ -553,9 +562,8 @@ class BreakerMachine:
 
     def _begin(self, era: _Era, now: float) -> None:
         """A new era. The doors of the old one shut for good: what is still in flight there is late."""
-        if isinstance(self._era, _Closed):
-            self._drain(self._era)
-        elif isinstance(self._era, Bolt):
+        self._drain()
+        if isinstance(self._era, Bolt):
             self._count_refused(self._era.calls())
         for lane in self.lanes:
             lane.slot.until = SHUT
@@ -581,18 +589,21 @@ class BreakerMachine:
 
     def snapshot(self, now: float) -> Snapshot:
         """Everything there is to see, as of now."""
+        from switchgear._snapshot import Snapshot  # put off: two milliseconds of every start
+
         now = self.tick(now)
         era = self._era
         tally = era.tally if isinstance(era, _Closed) else None
-        in_flight = overdue = 0
-        if isinstance(era, _Closed):
-            self._drain(era)
-            era.tally.expire(now)
-            overdue = self._overdue(now)
+        overdue = 0
+        self._drain()
+        if isinstance(era, _HalfOpen):
+            in_flight = len(era.leases)
+        else:
             slots = [slot for lane in self.lanes for slot in lane.slots() if slot.generation == self.generation]
             in_flight = sum(slot.in_flight() for slot in slots)
-        elif isinstance(era, _HalfOpen):
-            in_flight = len(era.leases)
+        if isinstance(era, _Closed):
+            era.tally.expire(now)
+            overdue = self._overdue(now)
         calls = tally.calls if tally else 0
         return Snapshot(
             breaker=self.name,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from math import inf
-from typing import Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from switchgear._breaker import BreakerMachine, Ticket
 from switchgear._breaker_config import Backoff, BreakerConfig, ProbeWith, Ramp
@@ -18,17 +17,19 @@ from switchgear._bus import Bus
 from switchgear._clock import Clock, monotonic
 from switchgear._decorate import decorate
 from switchgear._errors import CallNotPermitted, Cause
-from switchgear._events import Reason, Refused, Settled
+from switchgear._events import Reason, Refused, Settled, Transition
 from switchgear._lane import Lane, Slot
 from switchgear._lock import fork_safe
 from switchgear._permit import Permit
 from switchgear._redact import describe
-from switchgear._snapshot import Explanation, Snapshot, explain
 from switchgear._state import State
 from switchgear._verdict import Classify, Verdict, judge, unknown_is_failure
 from switchgear._window import Window
 
 _log = logging.getLogger("switchgear")
+
+if TYPE_CHECKING:
+    from switchgear._snapshot import Explanation, Snapshot
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,6 +41,11 @@ _lock = fork_safe(threading.Lock())
 #: Permits given back while the lock was taken, with the arguments of `decide`: the next to decide takes them in. A
 #: finalizer may give one back in the middle of a decision on its own thread, where to wait would be to wait for ever.
 _given_back: deque[tuple[CircuitBreaker, Ticket, Lane, float, float | None, str]] = deque()
+
+
+def _roll() -> float:
+    # From the system: needs no seed, so a fork's children do not roll alike, and no module to import.
+    return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 class Rules(TypedDict, total=False):
@@ -95,7 +101,7 @@ class CircuitBreaker:
         bus: Bus | None = None,
         group: Group | None = None,
     ) -> None:
-        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), random.random, domain=domain)
+        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), _roll, domain=domain)
         self.default_lane = self._machine.lane("")
         self._bus = bus
         self._deliverer = 0  # the process in which somebody delivers events: none, if that is a fork's parent
@@ -182,6 +188,8 @@ class CircuitBreaker:
 
     def explain(self) -> Explanation:
         """State, since when, by which rule with which numbers, the last causes, and what comes next."""
+        from switchgear._snapshot import explain  # put off, as in the machine
+
         return explain(self.snapshot(), self.config.permitted_calls_in_half_open)
 
     def force_open(self, reason: str, *, for_: float | None = None) -> None:
@@ -415,7 +423,7 @@ class CircuitBreaker:
                 events, machine.events = machine.events, None
                 self._deliverer = process
             try:
-                if self._group is not None:
+                if self._group is not None and any(isinstance(event, Transition) for event in events):
                     self._group.moved(self)
                 if self._bus is not None:
                     for event in events:

@@ -11,8 +11,7 @@ Each message says what happened, whose fault it is and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -97,7 +96,10 @@ class CallNotPermitted(SwitchgearError):
         return f"Call not permitted: {name} is {self.state}: {self.reason}.{causes}{after}"
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence, led by a space, that helps with a name that is not known: the nearest one, or all there are."""
+    from difflib import get_close_matches
+
     names = sorted(known)
     close = get_close_matches(name, names, n=1)
     if close:
@@ -106,17 +108,29 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 
 
 class ConfigurationError(SwitchgearError):
-    """A configuration that cannot be right. `key` is the path of the key at fault ("services.cache.breaker")."""
+    """A configuration that cannot be right. `key` is the path of the key at fault ("services.cache.breaker").
 
-    def __init__(self, problem: str, *, key: str = "") -> None:
-        super().__init__(problem, key)
+    `errors` are the single errors, where a configuration was read as a whole.
+    """
+
+    def __init__(self, problem: str, key: str = "", errors: Sequence[ConfigurationError] = ()) -> None:
+        super().__init__(problem, key, errors)
         self.problem = problem
         self.key = key
+        self.errors = tuple(errors)
 
     @classmethod
     def unknown(cls, what: str, name: str, known: Iterable[str], *, key: str = "") -> ConfigurationError:
         """The error for a name that is not one of the known ones; suggests the nearest."""
-        return cls(f"There is no {what} {name!r}.{_nearest(name, known)}", key=key)
+        return cls(f"There is no {what} {name!r}.{nearest(name, known)}", key=key)
+
+    @classmethod
+    def several(cls, source: str, errors: Sequence[ConfigurationError]) -> ConfigurationError:
+        """One error for all that is wrong with what was read from `source`."""
+        if len(errors) == 1:
+            return cls(f"{source}: {errors[0]}", errors=errors)
+        listed = "".join(f"\n- {error}" for error in errors)
+        return cls(f"{source} has {len(errors)} problems:{listed}", errors=errors)
 
     def __str__(self) -> str:
         return f"{self.key}: {self.problem}" if self.key else self.problem
@@ -125,7 +139,7 @@ class ConfigurationError(SwitchgearError):
 class MissingDependency(SwitchgearError):
     """Something that is needed is not installed. `install` is the requirement to give to pip."""
 
-    def __init__(self, what: str, *, install: str) -> None:
+    def __init__(self, what: str, install: str) -> None:
         super().__init__(what, install)
         self.what = what
         self.install = install

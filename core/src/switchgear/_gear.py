@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 import anyio
 
@@ -138,6 +138,10 @@ class Switchgear:
         except KeyError:
             raise self._unknown(name) from None
 
+    @overload
+    def breaker(self, name: str) -> BreakerGroup: ...
+    @overload
+    def breaker(self, name: str, domain: str) -> CircuitBreaker: ...
     def breaker(self, name: str, domain: str | None = None) -> BreakerGroup | CircuitBreaker:
         """The breakers of a service, or the one of a domain. Raises ConfigurationError, with the nearest name."""
         group = self.service(name).group

@@ -6,17 +6,23 @@ Drivers put URLs and headers into their messages; what a breaker keeps of them e
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _LONGEST = 200  # characters: enough for an address and a reason
 
-_SECRETS = re.compile(
+_SECRETS = (
     r"(?P<userinfo>(?<=://)[^\s/@]*:[^\s/@]*(?=@))"  # scheme://user:password@host
     r"|(?P<key>\b(?:sk|pk|rk)-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b)"  # keys of OpenAI's and AWS's shape
     r"|(?P<bearer>(?<=\bbearer )\S+)"
     r"|(?P<named>(?<![\w-])(?:[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization|signature|credential))"
-    r"[\"']?\s*[=:]\s*[\"']?(?!bearer )[^\s\"'&,;]+)",
-    re.IGNORECASE,
+    r"[\"']?\s*[=:]\s*[\"']?(?!bearer )[^\s\"'&,;]+)"
 )
+
+
+@cache
+def _secrets() -> re.Pattern[str]:
+    # At the first failure rather than at every start: it takes a millisecond.
+    return re.compile(_SECRETS, re.IGNORECASE)
 
 
 def _mask(match: re.Match[str]) -> str:
@@ -29,7 +35,7 @@ def _mask(match: re.Match[str]) -> str:
 def redact(text: str) -> str:
     """The text on one line, without what looks like a secret, at most 200 characters long."""
     # Cut before the search, generously, so that a huge message costs no more than a long one.
-    masked = _SECRETS.sub(_mask, " ".join(text[: 8 * _LONGEST].split()))
+    masked = _secrets().sub(_mask, " ".join(text[: 8 * _LONGEST].split()))
     return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
 
 
