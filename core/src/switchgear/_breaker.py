@@ -19,15 +19,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from math import inf
+from typing import TYPE_CHECKING
 
 from switchgear._breaker_config import BreakerConfig, Ramp
 from switchgear._errors import Cause
 from switchgear._events import Event, Reason, Transition, TripSuppressed
 from switchgear._lane import SHUT, Lane, Slot
-from switchgear._snapshot import Snapshot
 from switchgear._state import State
 from switchgear._verdict import Verdict
 from switchgear._window import Tally, take_over
+
+if TYPE_CHECKING:
+    from switchgear._snapshot import Snapshot
 
 CLOSED, OPEN, HALF_OPEN = State.CLOSED, State.OPEN, State.HALF_OPEN
 FORCED_OPEN, DISABLED, METRICS_ONLY = State.FORCED_OPEN, State.DISABLED, State.METRICS_ONLY
