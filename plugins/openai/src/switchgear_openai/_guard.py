@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import anyio
 import openai
@@ -27,6 +28,9 @@ from switchgear_openai._refusal import OpenAICallNotPermitted
 Send = Callable[[Any], Awaitable[Any]]
 
 _MARK = "_switchgear"
+
+#: The address that a service was first guarded for: others are its domains.
+_homes: WeakKeyDictionary[Service, bytes] = WeakKeyDictionary()
 
 
 class Guard:
@@ -87,18 +91,20 @@ def guard_client(client: openai.AsyncOpenAI, service: Service) -> openai.AsyncOp
     http = getattr(client, "_client", None)
     family = _family_of(http)
     transports = [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]
-    if family is None or not hasattr(transports[0], "handle_async_request"):
+    transports = [transport for transport in transports if transport is not None]
+    if family is None or not transports or not all(map(_can_be_guarded, transports)):
         raise ConfigurationError(
-            f"This {type(client).__name__} of openai {openai.__version__} cannot be guarded: it is no AsyncOpenAI, or "
-            "this is an unsupported version of openai, whose clients are built in another way. Give an AsyncOpenAI, or "
-            "install a version of openai that the README of switchgear-openai names.",
+            f"This {type(client).__name__} of openai {openai.__version__} cannot be guarded: it is no AsyncOpenAI, its "
+            "transport has no place for a guard (__slots__), or this is an unsupported version of openai. Give an "
+            "AsyncOpenAI, or install a version of openai that the README of switchgear-openai names.",
             key=f"services.{service.name}",
         )
-    service.refusal = OpenAICallNotPermitted
-    guard = Guard(service, client.base_url.netloc, family)
     for transport in transports:
-        if transport is not None:
-            _hang(transport, guard)
+        _refuse_second_guard(transport, service)
+    service.refusal = OpenAICallNotPermitted
+    guard = Guard(service, _homes.setdefault(service, client.base_url.netloc), family)
+    for transport in transports:
+        _hang(transport, guard)
     return client
 
 
@@ -108,15 +114,22 @@ def gauges(client: openai.AsyncOpenAI) -> Mapping[str, float]:
     return {f"remaining_{kind}": guard.remaining[kind] for kind in KINDS if kind in guard.remaining}
 
 
-def _hang(transport: Any, guard: Guard) -> None:
+def _can_be_guarded(transport: Any) -> bool:
+    return hasattr(transport, "handle_async_request") and hasattr(transport, "__dict__")
+
+
+def _refuse_second_guard(transport: Any, service: Service) -> None:
     hung: Guard | None = getattr(transport, _MARK, None)
-    if hung is not None:
-        if hung.service.name != guard.service.name:
-            raise ConfigurationError(
-                f"This client's connections are guarded already, as the service {hung.service.name!r}. "
-                "Two guards would count each failure twice: give each service a client with an http_client of its own.",
-                key=f"services.{guard.service.name}",
-            )
+    if hung is not None and hung.service.name != service.name:
+        raise ConfigurationError(
+            f"This client's connections are guarded already, as the service {hung.service.name!r}. Two guards would "
+            "count each failure twice: give each service a client with an http_client of its own.",
+            key=f"services.{service.name}",
+        )
+
+
+def _hang(transport: Any, guard: Guard) -> None:
+    if hasattr(transport, _MARK):  # guarded before, perhaps for a gear that is gone
         setattr(transport, _MARK, guard)
         return
     before: Send | None = transport.__dict__.get("handle_async_request")  # another instrumentation's

@@ -29,7 +29,7 @@ _RESOURCES = frozenset({
 })  # fmt: skip
 
 #: A larger body is sent unread: its model is not worth the time.
-_LARGEST_BODY = 2**20
+LARGEST_BODY = 2**20
 _LONGEST_MODEL = 200
 
 
@@ -96,7 +96,7 @@ def _json_of(request: Any) -> dict[str, object]:
     headers = request.headers
     if not headers.get("content-type", "").startswith("application/json"):
         return {}
-    if not 0 < int(headers.get("content-length", "0")) <= _LARGEST_BODY:
+    if not 0 < int(headers.get("content-length", "0")) <= LARGEST_BODY:
         return {}
     try:
         body = json.loads(request.content)

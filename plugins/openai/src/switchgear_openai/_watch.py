@@ -20,7 +20,8 @@ from switchgear_openai._encoding import decoder
 
 _LARGEST_EVENT = 2**20
 _TAIL = 4096  # bytes of a document's end that are kept: `usage` stands there
-_CLOSING = {b"{": b"}", b"[": b"]"}
+#: How a document ends that begins so. Markup is none, however it ends.
+_CLOSING = {b"{": b"}", b"[": b"]", b"<": b"\0"}
 
 #: An event worth parsing: the others are pieces of text, and nearly all are others.
 _TELLING = re.compile(
@@ -174,7 +175,7 @@ class DocumentWatch(Watch):
     def _ended(self) -> Finding:
         tail = self._tail.rstrip()
         if not tail or not tail.endswith(_CLOSING.get(self._head, b"")):
-            return bad("the answer is cut short" if tail else "the answer is empty")
+            return bad("the answer is not whole JSON" if tail else "the answer is empty")
         for match in _USAGE.finditer(tail):
             with suppress(ValueError):  # a part of some text that looks like it
                 usage, _ = json.JSONDecoder().raw_decode(tail[match.end() :].decode())
