@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
@@ -14,14 +14,14 @@ from switchgear._breaker_config import BreakerConfig
 from switchgear._bus import Bus
 from switchgear._circuit import CircuitBreaker
 from switchgear._clock import Clock, monotonic
-from switchgear._errors import ConfigurationError, SwitchgearError
+from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
 from switchgear._group import BreakerGroup
 from switchgear._prober import Prober
 from switchgear._service import Service
 from switchgear._spec import Backend
 
 if TYPE_CHECKING:
-    from switchgear._config import GearConfig
+    from switchgear._gear_config import GearConfig, ServiceConfig
 
 ClientT = TypeVar("ClientT")
 
@@ -70,7 +70,8 @@ class Switchgear:
         self._closing = self._stack.enter_context(anyio.CancelScope())
         try:
             for configured in self._config.services if self._config else ():
-                client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
+                with _in_words(configured):
+                    client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
                 self.guard(client, configured.backend, name=configured.name, breaker=configured.breaker)
             prober = Prober(lambda: [(service, self._clients[name]) for name, service in list(self._services.items())])
             tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -168,3 +169,19 @@ class Switchgear:
             return ConfigurationError(f"The service {name!r} is configured but not connected. Enter the gear first: "
                                       "`async with gear:`.", key=f"services.{name}")  # fmt: skip
         return ConfigurationError.unknown("service", name, known, key="services")
+
+
+@contextmanager
+def _in_words(configured: ServiceConfig) -> Generator[None]:
+    """A plugin that connects knows the keys of its settings but not where they are; nor does it look for its SDK."""
+    backend = configured.backend
+    try:
+        yield
+    except ConfigurationError as exc:
+        key = f"services.{configured.name}.settings"
+        raise ConfigurationError(exc.problem, f"{key}.{exc.key}" if exc.key else key) from exc
+    except ImportError as exc:
+        if not backend.sdk:
+            raise
+        what = f"The SDK that the service {configured.name!r} needs ({exc})"
+        raise MissingDependency(what, backend.sdk) from exc

@@ -1,0 +1,89 @@
+"""What a plugin's hooks returned, checked, so that a mistake in it shows when it is loaded and not at some call."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import is_dataclass
+from typing import Any, TypeGuard, cast, get_args, get_type_hints
+
+from switchgear._breaker_config import BreakerConfig
+from switchgear._errors import nearest
+from switchgear._spec import Backend, Metric, Operation, OperationClass
+
+AnyBackend = Backend[Any, Any]
+
+
+class Misdeclared(Exception):
+    """A plugin returned what a hook cannot return. The text is for its author."""
+
+
+def checked_backends(returned: object) -> tuple[AnyBackend, ...]:
+    """The backends that register_backends() returned. Raises Misdeclared."""
+    if isinstance(returned, str) or not isinstance(returned, Sequence):
+        raise Misdeclared(f"register_backends() returned {_a(returned)}. Return a list of Backend.")
+    backends: list[AnyBackend] = []
+    for item in cast("Sequence[object]", returned):
+        if not _is_backend(item):
+            raise Misdeclared(f"In what register_backends() returned, one is {_a(item)}. Return a list of Backend.")
+        _check(item)
+        backends.append(item)
+    if not backends:
+        raise Misdeclared("register_backends() returned an empty list. Return a list of Backend.")
+    _distinct("Two backends", (backend.name for backend in backends))
+    return tuple(backends)
+
+
+def _is_backend(item: object) -> TypeGuard[AnyBackend]:
+    return isinstance(item, Backend)
+
+
+def _check(backend: AnyBackend) -> None:
+    def expect(field: str, what: str, fits: Callable[[Any], bool]) -> None:
+        value = getattr(backend, field)
+        if not fits(value):
+            raise Misdeclared(f"{field} of its Backend {backend.name!r} is {_a(value)}. It has to be {what}.")
+
+    expect("name", "a string", lambda value: isinstance(value, str) and value != "")
+    expect("settings", "a dataclass", lambda value: isinstance(value, type) and is_dataclass(value))
+    for field in ("connect", "guard", "classify"):
+        expect(field, "a function", callable)
+    for field in ("classify_result", "probe", "identify", "gauges"):
+        expect(field, "a function or None", lambda value: value is None or callable(value))
+    expect("operations", "a tuple of Operation", _tuple_of(Operation))
+    expect("metrics", "a tuple of Metric", _tuple_of(Metric))
+    expect("recommended", "a BreakerConfig", lambda value: isinstance(value, BreakerConfig))
+    expect("sdk", "a string", lambda value: isinstance(value, str))
+    _distinct("Two operations", (operation.name for operation in backend.operations))
+    _distinct("Two metrics", (metric.name for metric in backend.metrics))
+    classes = get_args(OperationClass)
+    for operation in backend.operations:
+        if operation.klass not in classes:
+            hint = nearest(str(operation.klass), classes)
+            raise Misdeclared(f"Its operation {operation.name!r} has the class {operation.klass!r}.{hint}")
+    try:
+        get_type_hints(backend.settings)
+    except Exception as exc:
+        # Annotations are read at run time, so types imported under TYPE_CHECKING alone are not there.
+        raise Misdeclared(
+            f"The annotations of its settings {backend.settings.__name__} cannot be read: {exc}."
+        ) from exc
+
+
+def _tuple_of(type_: type) -> Callable[[Any], bool]:
+    return lambda value: (
+        isinstance(value, tuple) and all(isinstance(item, type_) for item in cast("tuple[object, ...]", value))
+    )
+
+
+def _distinct(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Misdeclared(f"{what} of it are named {name!r}.")
+
+
+def _a(value: object) -> str:
+    """What kind of thing a value is."""
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"

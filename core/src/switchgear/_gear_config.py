@@ -1,0 +1,31 @@
+"""What a gear is configured to connect, as frozen data; `_config.py` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from switchgear._breaker_config import BreakerConfig
+from switchgear._spec import Backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """One service. Its settings may hold secrets, so they are in no repr."""
+
+    name: str
+    plugin: str
+    backend: Backend[Any, Any] = field(repr=False)
+    settings: Any = field(repr=False)
+    breaker: BreakerConfig
+    #: Keys of the breaker that were set, as paths inside its table -> the file or the variable that set them.
+    origins: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GearConfig:
+    """All services, in the order in which they are connected, and where they were read from."""
+
+    services: tuple[ServiceConfig, ...] = ()
+    source: str = ""

@@ -1,0 +1,110 @@
+"""The services that the tables of a configuration describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from switchgear._breaker_table import read_breaker
+from switchgear._errors import ConfigurationError, SwitchgearError
+from switchgear._gear_config import ServiceConfig
+from switchgear._keypath import KeyPath, Table, dotted, is_table
+from switchgear._plugins import Plugins
+from switchgear._spec import Backend
+from switchgear._structure import make_converter, read, table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    plugins: dict[str, str] = field(default_factory=dict[str, str])
+    services: dict[str, Table] = field(default_factory=dict[str, Table])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Service:
+    plugin: str
+    backend: str | None = None
+    settings: Table = field(default_factory=Table)
+    breaker: Table = field(default_factory=Table)
+
+
+_settings = make_converter()
+# What a plugin's settings will take from the environment is for their types to say, not yet for these.
+_outline = make_converter()
+_outline.register_structure_hook_func(lambda type_: type_ == Table, lambda given, _: table(given))
+
+
+class Services:
+    """Reads services. Whatever is wrong is added to `errors`; then the result is of no use."""
+
+    def __init__(self, origin: Callable[[str], str], errors: list[ConfigurationError]) -> None:
+        self._origin = origin
+        self._errors = errors
+
+    def read(self, tables: Table, plugins: Callable[[Mapping[str, str]], Plugins]) -> tuple[ServiceConfig, ...]:
+        """All services of a file's tables."""
+        file = read(tables, lambda given: _outline.structure(given, _File), (), self._errors)
+        if file is None:
+            return ()
+        try:
+            found = plugins(file.plugins)
+        except ConfigurationError as error:
+            self._errors.append(error)
+            return ()
+        services = [self._service(name, given, found) for name, given in file.services.items()]
+        return tuple(service for service in services if service is not None)
+
+    def _service(self, name: str, given: Table, plugins: Plugins) -> ServiceConfig | None:
+        path = ("services", name)
+        outline = read(given, lambda given: _outline.structure(given, _Service), path, self._errors)
+        if outline is None:
+            return None
+        backend = self._backend(outline, plugins, path)
+        if backend is None:
+            return None
+        settings = self._read_settings(outline.settings, backend, (*path, "settings"))
+        breaker = read_breaker(outline.breaker, backend.recommended, (*path, "breaker"), self._errors)
+        if settings is None or breaker is None:
+            return None
+        origins = {dotted(at): self._origin(dotted((*path, "breaker", *at))) for at in _leaves(outline.breaker)}
+        return ServiceConfig(
+            name=name, plugin=outline.plugin, backend=backend, settings=settings, breaker=breaker, origins=origins
+        )
+
+    def _backend(self, service: _Service, plugins: Plugins, path: KeyPath) -> Backend[Any, Any] | None:
+        key = "plugin"
+        try:
+            backends = {backend.name: backend for backend in plugins.load(service.plugin)}
+            key = "backend"
+            name = service.backend
+            if name is None:
+                if len(backends) > 1 and service.plugin not in backends:
+                    raise ConfigurationError(f"Say which backend of the plugin is meant: {', '.join(backends)}.")
+                name = service.plugin if service.plugin in backends else next(iter(backends))
+            if name not in backends:
+                raise ConfigurationError.unknown("backend", name, backends)
+            return backends[name]
+        except SwitchgearError as error:
+            self._errors.append(ConfigurationError(str(error), key=dotted((*path, key))))
+            return None
+
+    def _read_settings(self, given: Table, backend: Backend[Any, Any], path: KeyPath) -> Any:
+        errors: list[ConfigurationError] = []
+        settings = read(given, lambda given: _settings.structure(given, backend.settings), path, errors)
+        secrets = [given.get(field.name) for field in fields(backend.settings) if not field.repr]
+        for error in errors:
+            problem = error.problem
+            for secret in secrets:
+                if isinstance(secret, str) and secret:
+                    problem = problem.replace(secret, "***")
+            self._errors.append(ConfigurationError(problem, error.key))
+        return settings
+
+
+def _leaves(given: Table, path: KeyPath = ()) -> Iterator[KeyPath]:
+    for name, value in given.items():
+        if is_table(value):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name)
