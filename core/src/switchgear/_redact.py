@@ -11,11 +11,11 @@ from functools import cache
 _LONGEST = 200  # characters: enough for an address and a reason
 
 _SECRETS = (
-    r"(?P<userinfo>(?<=://)[^\s/@]*:[^\s/@]*(?=@))"  # scheme://user:password@host
+    r"(?P<userinfo>(?<=://)[^\s/]*:[^\s/]*(?=@))"  # scheme://user:password@host
     r"|(?P<key>\b(?:sk|pk|rk)-[\w-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b)"  # keys of OpenAI's and AWS's shape
-    r"|(?P<bearer>(?<=\bbearer )\S+)"
-    r"|(?P<named>(?<![\w-])(?:[\w-]*(?:password|passwd|secret|token|api[_-]?key|authorization|signature|credential))"
-    r"[\"']?\s*[=:]\s*[\"']?(?!bearer )[^\s\"'&,;]+)"
+    r"|(?P<scheme>(?<=\bbearer )\S+|(?<=\bbasic )[\w+/=-]{8,})"  # of an Authorization header
+    r"|(?P<named>(?<![\w-])(?:[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|authorization|signature|credential))"
+    r"[\"']?\s*[=:]\s*(?!\"?(?:bearer|basic) )(?:\"[^\"]*\"?|'[^']*'?|[^\s\"'&,;]+))"
 )
 
 
