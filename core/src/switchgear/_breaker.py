@@ -303,14 +303,16 @@ class BreakerMachine:
         """A streamed call has its head. From here on its length is the consumer's affair: it no longer counts as in
         flight, and a probe's lease, which guards against lost probes, is prolonged once.
         """
+        now = self.tick(now)
         if isinstance(ticket, Lease):
             ticket.deadline = now + self.config.probe_timeout
             ticket.started = inf  # it can become slow no more
         else:
             ticket.settled += 1
 
-    def tail_arrived(self, ticket: Ticket) -> None:
+    def tail_arrived(self, ticket: Ticket, now: float) -> None:
         """The streamed call is about to be settled, once more in flight."""
+        self.tick(now)  # first: it is not overdue
         if isinstance(ticket, Slot):
             ticket.settled -= 1
 

@@ -356,7 +356,7 @@ class CircuitBreaker:
         """What `settle` does with the lock held. False: the outcome came late."""
         machine, now = self._machine, self.clock()
         if latency is not None:
-            machine.tail_arrived(ticket)
+            machine.tail_arrived(ticket, now)
         duration = now - started if latency is None else latency
         in_time = machine.settle(ticket, lane, verdict, duration, now, cause)
         if self._bus is not None and self._bus.hears(Settled):
@@ -377,6 +377,7 @@ class CircuitBreaker:
         with _lock:
             now = self.clock()
             self._machine.head_arrived(ticket, now)
+        self._deliver()
         return now - started
 
     def served(self, ticket: Ticket, lane: Lane, started: float, result: object) -> None:
