@@ -53,6 +53,9 @@ CONTENTION: Mapping[str, str] = {
     "SQLITE_LOCKED": "lock",
 }
 
+#: Credentials, databases, schemas: no fault of the server, and nothing that time will heal.
+CONFIGURATION = frozenset({"28", "3D", "3F"})
+
 #: psycopg hands over what libpq says of a failed connect as text, without the SQLSTATE the server had sent.
 _TEXTS = {
     "too many clients": "53300",

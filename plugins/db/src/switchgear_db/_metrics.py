@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-TRANSACTIONS = "switchgear_db_transactions"
-CONTENTION = "switchgear_db_contention"
-CONNECTS = "switchgear_db_connects"
-DISCONNECTS = "switchgear_db_disconnects"
-WAIT = "switchgear_db_pool_wait"
-TIMEOUTS = "switchgear_db_pool_timeouts"
-IN_USE = "switchgear_db_pool_in_use"
-IDLE = "switchgear_db_pool_idle"
-MOST = "switchgear_db_pool_max"
+TRANSACTIONS = "db_transactions"
+CONTENTION = "db_contention"
+MISCONFIGURED = "db_configuration_errors"
+CONNECTS = "db_connects"
+DISCONNECTS = "db_disconnects"
+WAIT = "db_pool_wait"
+TIMEOUTS = "db_pool_timeouts"
+IN_USE = "db_pool_in_use"
+IDLE = "db_pool_idle"
+MOST = "db_pool_max"
 
 #: SQLAlchemy has no public name for it.
 OVERFLOW = "_max_overflow"
@@ -33,6 +34,7 @@ METRICS = (
         labels=("kind",),
         help="Statements that lost to other sessions: deadlock, serialization, lock, cancelled.",
     ),
+    Metric(name=MISCONFIGURED, kind="counter", help="Credentials, databases or schemas that the server did not accept."),
     Metric(name=CONNECTS, kind="counter", help="Connections made."),
     Metric(name=DISCONNECTS, kind="counter", help="Connections found dead while in use."),
     Metric(name=WAIT, kind="counter", unit="seconds", help="Time spent waiting for connections of the pool."),

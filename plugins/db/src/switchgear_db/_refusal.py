@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.exc import OperationalError
 
 from switchgear.spi import CallNotPermitted
@@ -35,5 +33,7 @@ class DbCallNotPermitted(CallNotPermitted, OperationalError, ConnectionError):
         """SQLAlchemy's remarks, of which there are none."""
         return []
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self.args
+    @property
+    def args(self) -> tuple[str]:  # type: ignore[override]  # made when it is read, as all refusals' texts
+        """The text, as SQLAlchemy's errors have it here."""
+        return (str(self),)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchgear.spi import CallNotPermitted, Operation, Permit, Service, Verdict
 from switchgear_db import _metrics as metrics
-from switchgear_db._classify import CONTENTION, NO_WRITES, code_of
+from switchgear_db._classify import CONFIGURATION, CONTENTION, NO_WRITES, code_of
 from switchgear_db._operations import COMMIT, FINISH, operation_of
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class Waist:
         code = code_of(exc)
         if code in CONTENTION:
             self.service.count(metrics.CONTENTION, kind=CONTENTION[code])
+        elif code[:2] in CONFIGURATION:
+            self.service.count(metrics.MISCONFIGURED)
         if code in NO_WRITES and permit.domain == self.read:
             permit.settle(Verdict.SUCCESS)  # a read that turned out to write
         elif everywhere and (verdict := self.service.backend.classify(exc)) == Verdict.FAILURE:

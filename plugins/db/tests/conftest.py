@@ -1,0 +1,60 @@
+"""One PostgreSQL for the tests that do it no harm, one of their own for those that do, and guarded engines on both."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from plugins.db.tests.support import Board
+from switchgear.testing import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"  # SQLAlchemy's asyncio extension runs on nothing else
+
+
+@pytest.fixture(scope="session")
+async def healthy() -> AsyncIterator[PostgresServer]:
+    """A server in good health."""
+    async with PostgresServer("-c", "max_prepared_transactions=5", "-c", "deadlock_timeout=50ms") as server:
+        yield server
+
+
+@pytest.fixture
+async def victim() -> AsyncIterator[PostgresServer]:
+    """A server that a test may hurt."""
+    async with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def board() -> AsyncIterator[Board]:
+    """A gear, whose engines are disposed of."""
+    board = Board()
+    yield board
+    for engine in board.engines:
+        await engine.dispose()
+
+
+@pytest.fixture(params=["asyncpg", "psycopg"])
+def driver(request: pytest.FixtureRequest) -> str:
+    """Each of the drivers for PostgreSQL."""
+    return str(request.param)
+
+
+@pytest.fixture(params=["asyncpg", "psycopg", "aiosqlite"])
+def url(request: pytest.FixtureRequest, healthy: PostgresServer, tmp_path: Path) -> str:
+    """A database in good health, through each of the drivers."""
+    if request.param == "aiosqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/file.db"
+    return healthy.url(request.param)
+
+
+@pytest.fixture
+def engine(board: Board, url: str) -> AsyncEngine:
+    """A guarded engine on a database in good health."""
+    return board.engine(url)
