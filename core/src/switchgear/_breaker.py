@@ -450,10 +450,11 @@ class BreakerMachine:
         if isinstance(era, _Closed):
             enough = era.ramp is None and era.tally.calls >= self.config.minimum_number_of_calls
             passable = enough and self._broken_rule(era, now) is None
-        for lane in self.lanes:
-            slot = lane.slot
-            if slot.generation == self.generation:
-                slot.until = slot.turn if passable and not self.watched else SHUT
+        slots = [lane.slot for lane in self.lanes if lane.slot.generation == self.generation]
+        # All doors shut when the first slot is over, so that calls of any lane notice what hangs in another.
+        until = min(slot.turn for slot in slots) if slots and passable and not self.watched else SHUT
+        for slot in slots:
+            slot.until = until
 
     # -- HALF_OPEN -----------------------------------------------------------------------------------------------
 
