@@ -1,1 +1,92 @@
-"""The switchgear plugin for s3."""
+"""S3 behind a circuit breaker: every operation of an aioboto3 (or aiobotocore) client, and all that is built on it.
+
+    client = switchgear_s3.guard(client, gear, name="files")             # a client that exists
+    session = switchgear_s3.guard_session(session, gear, name="files")   # all clients and resources that it will make
+
+Importing this package loads no SDK; guarding or connecting a client does. asyncio only, as aioboto3 is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from switchgear.spi import Backend, BreakerConfig, Metric, Service, Switchgear, hookimpl
+from switchgear_s3._classify import classify
+from switchgear_s3._connect import S3Settings, connect
+from switchgear_s3._operations import OPERATIONS
+from switchgear_s3._probe import gauges, identify, probe
+
+__all__ = ["BACKEND", "S3Settings", "guard", "guard_session"]
+
+ClientT = TypeVar("ClientT")
+SessionT = TypeVar("SessionT")
+
+
+def guard(client: ClientT, gear: Switchgear, *, name: str, breaker: BreakerConfig | None = None) -> ClientT:
+    """Guard an S3 client in place, as the service `name`; returns it. `breaker` replaces the recommended configuration.
+
+    Raises ConfigurationError for a client that cannot be guarded.
+    """
+    return gear.guard(client, BACKEND, name=name, breaker=breaker)
+
+
+def guard_session(session: SessionT, gear: Switchgear, *, name: str, breaker: BreakerConfig | None = None) -> SessionT:
+    """Guard every S3 client and resource that `session` (aioboto3's or aiobotocore's) makes from now on, whoever asks
+    it to; all are the one service `name`. Returns the session."""
+    core: Any = getattr(session, "_session", session)
+
+    class Guarded:
+        """A base of the client's class, so that a client is guarded once it is made."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            guard(self, gear, name=name, breaker=breaker)
+
+    def insert(base_classes: list[type], **_: Any) -> None:
+        base_classes.insert(0, Guarded)
+
+    core.register("creating-client-class.s3", insert, unique_id="switchgear-s3")
+    return session
+
+
+def _guard(client: Any, service: Service) -> Any:
+    from switchgear_s3._guard import guard_client
+
+    return guard_client(client, service)
+
+
+BACKEND: Backend[Any, S3Settings] = Backend(
+    name="s3",
+    settings=S3Settings,
+    connect=connect,
+    guard=_guard,
+    classify=classify,
+    operations=OPERATIONS,
+    probe=probe,
+    identify=identify,
+    metrics=(
+        Metric(name="bytes", kind="counter", unit="bytes", help="Bytes of objects and answers", labels=("direction",)),
+        Metric(name="body_failures", kind="counter", help="Bodies that broke off, stalled or failed their checksum"),
+        Metric(name="throttled", kind="counter", help="Answers that asked for fewer requests"),
+        Metric(name="vetoed_retries", kind="counter", help="Retries of the client that an open breaker prevented"),
+        Metric(name="multipart_aborts", kind="counter", help="Multipart uploads that were given up"),
+        Metric(name="pool_in_use", kind="gauge", help="Connections that carry a request or a body"),
+        Metric(name="pool_idle", kind="gauge", help="Connections kept for the next request"),
+        Metric(name="pool_max", kind="gauge", help="Connections that there may be"),
+    ),
+    gauges=gauges,
+    recommended=BreakerConfig(
+        # To the first byte, waiting for a connection of the pool included; of a large upload nothing is too slow.
+        slow_call_duration_threshold={"read": 5.0, "write": 10.0, "admin": 10.0},
+        consecutive_failures=5,
+        probe_with="both",
+    ),
+    sdk="aioboto3>=15",
+)
+
+
+@hookimpl
+def register_backends() -> Sequence[Backend[Any, Any]]:
+    """The one backend of this plugin."""
+    return [BACKEND]

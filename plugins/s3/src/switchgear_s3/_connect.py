@@ -1,0 +1,72 @@
+"""Settings of an S3 service, and a client made from them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal
+
+from switchgear.spi import ConfigurationError
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Settings:
+    """The keys of `[services.NAME.settings]`. Names are the SDK's own; what is left out, the SDK takes from its
+    environment variables, files and instance roles."""
+
+    endpoint_url: str | None = None  # of an S3-compatible store; AWS without it
+    region_name: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
+    profile_name: str | None = None
+    addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    max_pool_connections: int = 50  # botocore's 10 queue the parts of a single transfer
+    connect_timeout: float = 3.0  # seconds; botocore's 60 are longer than anyone waits
+    read_timeout: float = 20.0  # seconds without a byte
+    min_upload_rate: float = 65_536.0  # bytes/s; a slower upload is cut off, read_timeout seconds later
+
+    def __post_init__(self) -> None:
+        for name in ("max_pool_connections", "connect_timeout", "read_timeout", "min_upload_rate"):
+            if not 0 < getattr(self, name) < inf:
+                raise ConfigurationError(f"{getattr(self, name)!r} is no limit. Give a number above 0.", key=name)
+
+
+@asynccontextmanager
+async def connect(settings: S3Settings) -> AsyncIterator[Any]:
+    """An aioboto3 client that tries everything once and waits for nothing without end; closed on leaving.
+
+    Raises ConfigurationError for settings that the SDK refuses.
+    """
+    import aioboto3
+    from aiobotocore.config import AioConfig
+    from botocore.exceptions import BotoCoreError
+
+    from switchgear_s3._transport import transport
+
+    config = AioConfig(
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        max_pool_connections=settings.max_pool_connections,
+        s3={"addressing_style": settings.addressing_style},
+        http_session_cls=transport(settings.read_timeout, settings.min_upload_rate),
+    )
+    async with AsyncExitStack() as stack:
+        try:
+            session = aioboto3.Session(profile_name=settings.profile_name, region_name=settings.region_name)
+            client = await stack.enter_async_context(
+                session.client(
+                    "s3",
+                    endpoint_url=settings.endpoint_url,
+                    aws_access_key_id=settings.aws_access_key_id,
+                    aws_secret_access_key=settings.aws_secret_access_key,
+                    aws_session_token=settings.aws_session_token,
+                    config=config,
+                )
+            )
+        except (BotoCoreError, ValueError) as exc:
+            raise ConfigurationError(f"The SDK makes no S3 client of these settings: {exc}") from exc
+        yield client

@@ -1,0 +1,172 @@
+"""The guard: hung on the narrow waist of a client, so that all its operations pass it, retries and transfers included.
+
+Each attempt at an operation asks for a permit and is judged by its own outcome, for a client that tries again on its
+own would otherwise hide an outage for minutes. Once the breaker is not closed the client is told that each attempt was
+its last; its caller gets the service's real error, and the next call is refused at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib.metadata import version
+from typing import Any
+
+from aiohttp import ClientResponse
+from botocore.exceptions import ClientError
+
+from switchgear.spi import ConfigurationError, Permit, Service
+from switchgear_s3._classify import classify_keys
+from switchgear_s3._operations import CLEAN_UP, LARGE, operation
+from switchgear_s3._refusal import S3CallNotPermitted
+from switchgear_s3._stream import settle_at_end
+
+#: The waist, private to the client but the same in aiobotocore 2.25 to 3.10: methods and their parameters.
+_WAIST = {
+    "_do_get_response": ["request", "operation_model", "context"],
+    "_needs_retry": ["attempts", "operation_model", "request_dict", "response", "caught_exception"],
+}
+#: Where a request's context, botocore's notes on one call, has the bucket.
+_BUCKET = "switchgear.bucket"
+#: From this HTTP status on, botocore has an error to raise.
+_ERROR = 300
+#: More attempts than any client is set to, and how many those make that are not set.
+_LAST_ATTEMPT, _DEFAULT_ATTEMPTS = sys.maxsize, 5
+
+
+def guard_client(client: Any, service: Service) -> Any:
+    """Guard an aiobotocore (or aioboto3) client in place. Raises ConfigurationError for one that cannot be guarded."""
+    endpoint = _endpoint(client)
+    guard = getattr(endpoint._do_get_response, "__self__", None)
+    if not isinstance(guard, Guard):
+        service.refusal = S3CallNotPermitted
+        Guard(client, endpoint, service)
+    elif guard.service is not service:
+        raise ConfigurationError(
+            f"This client is guarded already, as the service {guard.service.name!r}. A second guard would count each "
+            f"outage twice. Use one name, or make a client for each service."
+        )
+    return client
+
+
+class Guard:
+    """What every attempt of one client passes."""
+
+    def __init__(self, client: Any, endpoint: Any, service: Service) -> None:
+        self.service = service
+        self._attempts = (client.meta.config.retries or {}).get("total_max_attempts", _DEFAULT_ATTEMPTS)
+        self._do_get_response = endpoint._do_get_response
+        self._needs_retry = endpoint._needs_retry
+        endpoint._do_get_response = self.attempt
+        endpoint._needs_retry = self.needs_retry
+        client.meta.events.register("before-parameter-build.s3", _note_bucket, unique_id="switchgear-s3")
+
+    async def attempt(self, request: Any, operation_model: Any, context: dict[str, Any]) -> tuple[Any, Any]:
+        """One request and its answer: (response and what it says) or the exception that the client will raise.
+
+        Raises S3CallNotPermitted.
+        """
+        if operation_model.name == CLEAN_UP:
+            self.service.count("multipart_aborts")
+            return await self._do_get_response(request, operation_model, context)  # type: ignore[no-any-return]
+        sent = _body_length(request.headers)
+        wanted = operation(operation_model.name, large=sent is None or sent > LARGE)
+        permit = self.service.admit(wanted, context.get(_BUCKET, ""))
+        try:
+            answer, error = await self._do_get_response(request, operation_model, context)
+            if error is not None:
+                permit.fail(error)
+            else:
+                self._answered(permit, request, operation_model, *answer)
+                if sent:
+                    self.service.count("bytes", sent, direction="up")
+        except BaseException as exc:
+            permit.fail(exc)
+            raise
+        return answer, error
+
+    async def needs_retry(
+        self,
+        attempts: int,
+        operation_model: Any,
+        request_dict: dict[str, Any],
+        response: Any = None,
+        caught_exception: Exception | None = None,
+    ) -> bool:
+        """Whether the client goes on by itself: tries again, after a pause, or follows a redirect to another region,
+        which it does whatever the attempt's number."""
+        domain = request_dict["context"].get(_BUCKET, "")
+        exempt = operation_model.name == CLEAN_UP
+        if not exempt and not self.service.closed(domain):
+            if attempts < self._attempts and self._failed(operation_model, response):
+                self.service.count("vetoed_retries")
+            # Its handlers must be heard all the same: one of them brings the status of an error inside a 200 to light.
+            attempts = _LAST_ATTEMPT
+        again: bool = await self._needs_retry(attempts, operation_model, request_dict, response, caught_exception)
+        if again and not exempt and attempts != _LAST_ATTEMPT and not self.service.closed(domain):
+            self.service.count("vetoed_retries")
+            return False  # it has opened in the pause
+        return again
+
+    def _answered(self, permit: Permit, request: Any, model: Any, response: Any, parsed: dict[str, Any]) -> None:
+        raw = response.raw if isinstance(response.raw, ClientResponse) else None
+        # Not the response's own status: an error inside a 200 has been noticed by the parser only, so far.
+        if parsed["ResponseMetadata"]["HTTPStatusCode"] >= _ERROR:
+            error = ClientError(parsed, model.name)
+            verdict = self.service.backend.classify(error)
+            permit.settle(verdict, error)
+            if verdict.name == "THROTTLED":
+                self.service.count("throttled")
+        elif request.stream_output and raw is not None:
+            settle_at_end(raw, parsed[model.output_shape.serialization["payload"]], permit, self.service)
+            return
+        elif errors := parsed.get("Errors"):
+            permit.settle(classify_keys(errors))
+        else:
+            permit.succeed()
+        if raw is not None and raw.content.total_bytes:
+            self.service.count("bytes", raw.content.total_bytes, direction="down")
+
+    def _failed(self, model: Any, response: Any) -> bool:
+        """Whether what came of an attempt is one of the outcomes that make clients try again."""
+        if response is None:
+            return True
+        _, parsed = response
+        if parsed["ResponseMetadata"]["HTTPStatusCode"] < _ERROR:
+            return False
+        return self.service.backend.classify(ClientError(parsed, model.name)).name in {"FAILURE", "THROTTLED"}
+
+
+def _note_bucket(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context[_BUCKET] = params.get("Bucket", "")
+
+
+def _body_length(headers: Any) -> int | None:
+    """Bytes that a request sends, without what wraps them; None if it does not say."""
+    length = headers.get("X-Amz-Decoded-Content-Length") or headers.get("Content-Length")
+    if length is None:
+        return None if "Transfer-Encoding" in headers else 0
+    return int(length)
+
+
+def _endpoint(client: Any) -> Any:
+    """The client's endpoint, which has the waist. Raises ConfigurationError where it is not as it is known to be."""
+    model = getattr(getattr(client, "meta", None), "service_model", None)
+    if getattr(model, "service_name", None) != "s3":
+        kind = type(client).__name__
+        raise ConfigurationError(f"{kind} is no S3 client of aioboto3 or aiobotocore. Guard one that is.")
+    endpoint = getattr(client, "_endpoint", None)
+    for name, parameters in _WAIST.items():
+        method = getattr(endpoint, name, None)
+        if method is not None and not inspect.iscoroutinefunction(method):
+            raise ConfigurationError(
+                "This client is of boto3 and blocks. switchgear-s3 guards those of aioboto3 and aiobotocore: make one "
+                "with aioboto3.Session().client('s3')."
+            )
+        if method is None or list(inspect.signature(method).parameters) != parameters:
+            raise ConfigurationError(
+                f"aiobotocore {version('aiobotocore')} is an unsupported version: its {name} is not as in 2.25 to "
+                f"3.10, where switchgear-s3 {version('switchgear-s3')} guards. Install one of those, or a newer "
+                f"switchgear-s3."
+            )
+    return endpoint

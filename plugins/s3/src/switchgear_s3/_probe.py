@@ -1,0 +1,38 @@
+"""What can be asked of a client, at little cost: does the service serve, who is it, how full is the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+async def probe(client: Any, domain: str) -> bool:
+    """Ask for the head of the bucket; for the service as a whole, for one bucket. Raises what the client raises: an
+    answer of "no such bucket" is proof of life as well, one of "no access" is none."""
+    if domain:
+        await client.head_bucket(Bucket=domain)
+    else:
+        await client.list_buckets(MaxBuckets=1)
+    return True
+
+
+async def identify(client: Any) -> str:
+    """What the server calls itself in its answers ("AmazonS3")."""
+    from botocore.exceptions import ClientError
+
+    try:
+        answer = await client.list_buckets(MaxBuckets=1)
+    except ClientError as exc:  # those who may not list are told as well
+        answer = exc.response
+    return str(answer["ResponseMetadata"]["HTTPHeaders"].get("server", "S3"))
+
+
+def gauges(client: Any) -> Mapping[str, float]:
+    """Connections of the client's pool."""
+    sessions = getattr(client._endpoint.http_session, "_sessions", {})  # by proxy; made by the first request
+    connectors = [session.connector for session in sessions.values() if session.connector is not None]
+    return {
+        "pool_in_use": sum(len(connector._acquired) for connector in connectors),
+        "pool_idle": sum(len(idle) for connector in connectors for idle in connector._conns.values()),
+        "pool_max": client.meta.config.max_pool_connections,
+    }

@@ -1,0 +1,128 @@
+"""Bodies that are read after the call has returned: when they are over, and what that says.
+
+Success is judged where the bytes arrive, not where they are consumed: the service has served when the last byte is
+here, however slow or picky the reader. Failure is judged where the reader meets it. So the innermost stream, aiohttp's
+StreamReader, is watched; every way to read a body (`read`, `iter_chunks`, `async with`, the raw response) ends there.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, cast
+
+from aiohttp import ClientResponse, StreamReader
+
+from switchgear.spi import Permit, Service
+
+
+def settle_at_end(response: ClientResponse, body: Any, permit: Permit, service: Service) -> None:
+    """Let the permit be settled when `response` has been received, has broken off or has been given up.
+
+    `body` is what the caller gets: when it is dropped, nobody will read on.
+    """
+    stream = _Stream(response.content, permit, service)
+    if hasattr(type(body), "_validate_checksum"):
+        stream.await_checksum(body)
+    elif stream.reader.is_eof():  # a small body comes along with its head
+        stream.over()
+        return
+    permit.first_chunk()
+    response.content = cast("StreamReader", stream)
+    stream.body = weakref.ref(body, stream.given_up)
+    stream.reader.on_eof(stream.arrived)
+
+
+def _read(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """A method of StreamReader that reads, watched."""
+    method = getattr(StreamReader, name)
+
+    async def read(self: _Stream, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await getattr(self.reader, name)(*args, **kwargs)
+        except BaseException as exc:
+            self.over(exc)
+            raise
+
+    read.__name__, read.__doc__ = name, method.__doc__
+    return read
+
+
+class _Stream:
+    """A StreamReader that settles a permit. Whatever is not defined here is the reader's own."""
+
+    # aiohttp decides by type how to send a body on, and callers may look, too.
+    __class__ = property(lambda _self: StreamReader)  # type: ignore[assignment]
+
+    def __init__(self, reader: StreamReader, permit: Permit, service: Service) -> None:
+        self.reader = reader
+        self.body: weakref.ref[Any] | None = None
+        self._permit = permit
+        self._service = service
+        self._checksum_awaited = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+    read = _read("read")
+    readany = _read("readany")
+    readchunk = _read("readchunk")
+    readexactly = _read("readexactly")
+    readline = _read("readline")
+    readuntil = _read("readuntil")
+
+    # The reader's own iterators would read past us: these are the same ones, reading from here.
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return StreamReader.__aiter__(cast("StreamReader", self))
+
+    def iter_chunked(self, n: int) -> AsyncIterator[bytes]:
+        return StreamReader.iter_chunked(cast("StreamReader", self), n)
+
+    def iter_any(self) -> AsyncIterator[bytes]:
+        return StreamReader.iter_any(cast("StreamReader", self))
+
+    def iter_chunks(self) -> AsyncIterator[tuple[bytes, bool]]:
+        return StreamReader.iter_chunks(cast("StreamReader", self))
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """What aiohttp does to the reader of a response that is closed; a connection that breaks does not pass here."""
+        self.given_up()
+        self.reader.set_exception(exc, *cause)
+
+    def arrived(self) -> None:
+        """The last byte is here."""
+        if not self._checksum_awaited:
+            self.over()
+
+    def given_up(self, _body: object = None) -> None:
+        """Closed or dropped. If all had arrived, only its checksum was left unread."""
+        self.over(None if self.reader.is_eof() else GeneratorExit())
+
+    def over(self, exc: BaseException | None = None) -> None:
+        """Settle, and count what was received. Cancelled and given up (no Exception) say nothing of the service."""
+        if self._permit.settled:
+            return
+        if exc is None:
+            self._permit.succeed()
+        else:
+            self._permit.fail(exc)
+            if isinstance(exc, Exception):
+                self._service.count("body_failures")
+        self._service.count("bytes", self.reader.total_bytes, direction="down")
+
+    def await_checksum(self, body: Any) -> None:
+        """Only what passes the SDK's check of the checksum, after the last byte, has been served."""
+        self._checksum_awaited = True
+        alive = weakref.ref(body)  # the body must not keep itself alive: dropping it is to be noticed at once
+
+        def validate() -> None:
+            body = alive()
+            try:
+                type(body)._validate_checksum(body)
+            except Exception as exc:
+                self.over(exc)
+                raise
+            self.over()
+
+        body._validate_checksum = validate
