@@ -39,17 +39,24 @@ def run(rounds: int) -> dict[str, object]:
         {title: window_cost(window) for title, window in WINDOWS.items()}, rounds=rounds, against=tuple(WINDOWS)[1:2]
     )
     say("memory ...")
-    report["memory"] = {name: memory(make) for name, make in factories.items() if make().guard and name not in {"bare", "null wrapper"}}
+    report["memory"] = {
+        name: memory(make) for name, make in factories.items() if make().guard and name not in {"bare", "null wrapper"}
+    }
     say("imports ...")
     report["imports"] = {name: import_cost(module) for name, module in MODULES.items()}
-    report["cases"] = {t: {n: {"least": f.least, **f.ratios} for n, f in figures.items()} for t, figures in cases.items()}
+    report["cases"] = {
+        t: {n: {"least": f.least, **f.ratios} for n, f in figures.items()} for t, figures in cases.items()
+    }
     report["windows"] = {title: {"least": figure.least, **figure.ratios} for title, figure in windows.items()}
     return report
 
 
 def page(report: dict) -> str:
     """The report as tables."""
-    lines = [f"{report['python']}, {report['rounds']} interleaved rounds. ns: the least of all rounds; ratios: medians over rounds.", ""]
+    lines = [
+        f"{report['python']}, {report['rounds']} interleaved rounds. Ratios: medians over rounds; ns: the least.",
+        "",
+    ]
     titles = list(report["cases"])
     lines += ["| x bare / x floor | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
     for name, about in report["contenders"].items():
@@ -64,8 +71,15 @@ def page(report: dict) -> str:
         lines.append(f"| {about['version']} | " + " | ".join(cells) + " |")
     lines += ["", "| contender | features measured |", "|---|---|"]
     lines += [f"| {about['version']} | {about['features']} |" for about in report["contenders"].values()]
-    lines += ["", "| bytes a breaker | fresh | after 100 good calls | after 100 with a third failing |", "|---|---|---|---|"]
-    lines += [f"| {name} | " + " | ".join(f"{v:,.0f}" for v in sizes.values()) + " |" for name, sizes in report["memory"].items()]
+    lines += [
+        "",
+        "| bytes a breaker | fresh | after 100 good calls | after 100 with a third failing |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | " + " | ".join(f"{v:,.0f}" for v in sizes.values()) + " |"
+        for name, sizes in report["memory"].items()
+    ]
     lines += ["", "| our window | ns a call, one in ten failing | x the window of 100 calls |", "|---|---|---|"]
     for title, figure in report["windows"].items():
         ratio = next(value for key, value in figure.items() if key != "least")

@@ -74,20 +74,17 @@ def failing(make: Callable[[], Contender]) -> Run | None:
     return lambda: asyncio.run(_time(attempt, CALLS))
 
 
+async def _raise() -> None:
+    raise Boom
+
+
 def refused(make: Callable[[], Contender]) -> Run | None:
     """An open breaker refuses; "bare" is a function that raises."""
     contender = make()
-    if contender.open is None:
-        if contender.features != "no guard at all":
-            return None
-
-        async def raising() -> None:
-            raise Boom
-
-        guarded: Any = raising
-    else:
-        assert contender.guard is not None
-        guarded = contender.guard(serve)
+    bare = contender.features == "no guard at all"
+    if contender.guard is None or (contender.open is None and not bare):
+        return None
+    guarded: Any = _raise if bare else contender.guard(serve)
 
     async def attempt() -> None:
         try:
@@ -97,24 +94,14 @@ def refused(make: Callable[[], Contender]) -> Run | None:
         else:
             raise AssertionError("It was not refused.")
 
-    async def opened() -> float:
+    async def prepare() -> None:
         if contender.open is not None:
-            for _ in range(30):  # some libraries only look at their state after a few calls
-                await contender.guard(serve)()  # type: ignore[misc]
             result = contender.open()
             if inspect.isawaitable(result):
                 await result
-        return await _time(attempt, CALLS)
 
-    first = True
-
-    def run() -> float:
-        nonlocal first
-        measured = asyncio.run(opened() if first else _time(attempt, CALLS))
-        first = False
-        return measured
-
-    return run
+    asyncio.run(prepare())
+    return lambda: asyncio.run(_time(attempt, CALLS))
 
 
 def entered(make: Callable[[], Contender]) -> Run | None:
@@ -241,7 +228,6 @@ def window_cost(window: sg.CountWindow | sg.TimeWindow) -> Run:
 
 def memory(make: Callable[[], Contender], breakers: int = 2_000) -> dict[str, float]:
     """Bytes a breaker: fresh, after 100 good calls, and after 100 calls of which every third failed."""
-
     numbers = count(1)
 
     async def shaky() -> int:
@@ -249,31 +235,34 @@ def memory(make: Callable[[], Contender], breakers: int = 2_000) -> dict[str, fl
             raise Boom("a reason")
         return 1
 
-    async def drive(guards: list[Any], calls: int) -> None:
-        for guarded in guards:
-            for _ in range(calls):
-                try:
-                    await guarded()
-                except Boom:
-                    pass
+    async def drive(contender: Contender) -> None:
+        assert contender.guard is not None
+        guarded = contender.guard(shaky if failing else serve)
+        for _ in range(100 if used else 0):
+            try:
+                await guarded()
+            except Boom:
+                pass
 
-    make()  # what is imported or cached once is not a breaker's
-    gc.collect()
-    tracemalloc.start()
-    try:
-        contenders = [make() for _ in range(breakers)]
+    async def grow() -> None:
+        for _ in range(breakers):
+            contender = make()
+            await drive(contender)
+            kept.append(contender.breaker)
+
+    sizes: dict[str, float] = {}
+    used = failing = False
+    for title in ("fresh", "100 good calls", "a third failing"):
+        used, failing = title != "fresh", title == "a third failing"
+        kept: list[object] = []
+        asyncio.run(grow())  # what is imported or cached once is not a breaker's
+        kept.clear()
         gc.collect()
-        fresh = tracemalloc.get_traced_memory()[0]
-        good = [contender.guard(serve) for contender in contenders if contender.guard]
-        bad = [contender.guard(shaky) for contender in contenders if contender.guard]
-        gc.collect()
-        guards = tracemalloc.get_traced_memory()[0] - fresh  # the decorated functions are not the breaker
-        asyncio.run(drive(good, 100))
-        gc.collect()
-        used = tracemalloc.get_traced_memory()[0] - guards
-        asyncio.run(drive(bad, 100))
-        gc.collect()
-        worst = tracemalloc.get_traced_memory()[0] - guards
-    finally:
-        tracemalloc.stop()
-    return {"fresh": fresh / breakers, "100 good calls": used / breakers, "a third failing": worst / breakers}
+        tracemalloc.start()
+        try:
+            asyncio.run(grow())
+            gc.collect()
+            sizes[title] = tracemalloc.get_traced_memory()[0] / breakers
+        finally:
+            tracemalloc.stop()
+    return sizes

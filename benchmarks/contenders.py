@@ -11,8 +11,9 @@ import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -21,6 +22,8 @@ from benchmarks.floor import Floor
 
 AsyncFunction = Callable[..., Awaitable[Any]]
 MANY = 1_000_000
+# A configuration is shared by the breakers of a kind.
+OURS = sg.BreakerConfig(slow_call_duration_threshold=1.0, minimum_number_of_calls=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class Contender:
     guard_sync: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
     enter: Callable[[], AbstractAsyncContextManager[Any]] | None = None
     open: Callable[[], Any] | None = None  #: make it refuse, for long; may be a coroutine function
+    breaker: object = None  #: what holds the state: its size is measured
     features: str = ""
 
 
@@ -51,32 +55,52 @@ def _null() -> Contender:
 def _floor() -> Contender:
     floor = Floor()
     return Contender(
-        guard=floor.guard, guard_sync=floor.guard_sync, enter=floor.permit, open=lambda: floor.open(1e9),
+        breaker=floor, guard=floor.guard, guard_sync=floor.guard_sync, enter=floor.permit, open=lambda: floor.open(1e9),
         features="count window, slow calls, threads; by hand",
     )  # fmt: skip
 
 
 def switchgear_with(window: sg.CountWindow | sg.TimeWindow | None = None) -> Contender:
-    """Ours, with the default configuration, slow calls on, and the window asked for."""
-    config = sg.BreakerConfig(slow_call_duration_threshold=1.0, window=window or sg.CountWindow(100), minimum_number_of_calls=10)
-    breaker = sg.CircuitBreaker("bench", config)
+    """Ours, with slow calls on and the window asked for."""
+    breaker = sg.CircuitBreaker("bench", OURS if window is None else replace(OURS, window=window))
     return Contender(
-        guard=breaker, guard_sync=breaker, enter=breaker.permit, open=lambda: breaker.force_open("bench"),
+        breaker=breaker, guard=breaker, guard_sync=breaker, enter=breaker.permit,
+        open=lambda: breaker.force_open("bench"),
         features="count or time window, slow calls and those in flight, threads, domains, ramp",
     )  # fmt: skip
 
 
+@cache
+def _interlock_config() -> Any:
+    interlock = importlib.import_module("interlock")
+    return interlock.Config(minimum_number_of_calls=20, slow_call_duration_threshold=1.0, wait_duration_in_open=1e6)
+
+
 def _interlock() -> Contender:
     interlock = importlib.import_module("interlock")
-    config = interlock.Config(minimum_number_of_calls=20, slow_call_duration_threshold=1.0, wait_duration_in_open=1e6)
+    config = _interlock_config()
     breaker = interlock.CircuitBreaker(name="bench", config=config)
-    return Contender(guard=breaker, guard_sync=breaker, enter=lambda: breaker, open=breaker.force_open, features="count window, slow calls, threads")
+    return Contender(
+        breaker=breaker,
+        guard=breaker,
+        guard_sync=breaker,
+        enter=lambda: breaker,
+        open=breaker.force_open,
+        features="count window, slow calls, threads",
+    )
 
 
 def _nopanic() -> Contender:
     nopanic = importlib.import_module("nopanic")
     breaker = nopanic.CircuitBreaker(min_calls=20, reset_timeout=1e6)
-    return Contender(guard=breaker, guard_sync=breaker, enter=lambda: breaker.guard(), open=breaker.force_open, features="time window, threads")
+    return Contender(
+        breaker=breaker,
+        guard=breaker,
+        guard_sync=breaker,
+        enter=breaker.guard,
+        open=breaker.force_open,
+        features="time window, threads",
+    )
 
 
 def _fluxgate() -> Contender:
@@ -88,27 +112,33 @@ def _fluxgate() -> Contender:
         return kind(window=windows.CountWindow(100), tripper=rules)
 
     breaker, sync = make(fluxgate.AsyncCircuitBreaker), make(fluxgate.CircuitBreaker)
-    return Contender(guard=breaker, guard_sync=sync, open=breaker.force_open, features="count window, slow calls")
+    return Contender(
+        breaker=breaker, guard=breaker, guard_sync=sync, open=breaker.force_open, features="count window, slow calls"
+    )
 
 
 def _pyresilience() -> Contender:
     pyresilience = importlib.import_module("pyresilience")
     rules = pyresilience.CircuitBreakerConfig(
-        sliding_window_size=100, minimum_calls=20, failure_rate_threshold=0.5, slow_call_duration=1.0, recovery_timeout=1e6
+        sliding_window_size=100,
+        minimum_calls=20,
+        failure_rate_threshold=0.5,
+        slow_call_duration=1.0,
+        recovery_timeout=1e6,
     )
     guard = pyresilience.resilient(circuit_breaker=rules)
-    return Contender(guard=guard, guard_sync=guard, features="count window O(n), slow calls")
+    return Contender(breaker=guard, guard=guard, guard_sync=guard, features="count window O(n), slow calls")
 
 
 def _resilix() -> Contender:
     breaker = importlib.import_module("resilix").CircuitBreaker(failures=MANY, reset_timeout=1e6)
-    return Contender(guard=breaker, guard_sync=breaker, features="failures in a row")
+    return Contender(breaker=breaker, guard=breaker, guard_sync=breaker, features="failures in a row")
 
 
 def _circuitbreaker() -> Contender:
     module = importlib.import_module("circuitbreaker")
     breaker = module.CircuitBreaker(failure_threshold=MANY, recovery_timeout=1_000_000)
-    return Contender(guard=breaker, guard_sync=breaker, features="failures in a row")
+    return Contender(breaker=breaker, guard=breaker, guard_sync=breaker, features="failures in a row")
 
 
 def _pybreaker() -> Contender:
@@ -118,12 +148,14 @@ def _pybreaker() -> Contender:
 
 def _aiobreaker() -> Contender:
     breaker = importlib.import_module("aiobreaker").CircuitBreaker(fail_max=MANY, timeout_duration=timedelta(days=1))
-    return Contender(guard=breaker, guard_sync=breaker, open=breaker.open, features="failures in a row")
+    return Contender(
+        breaker=breaker, guard=breaker, guard_sync=breaker, open=breaker.open, features="failures in a row"
+    )
 
 
 def _purgatory() -> Contender:
     factory = importlib.import_module("purgatory").AsyncCircuitBreakerFactory(default_threshold=MANY, default_ttl=1e6)
-    return Contender(guard=factory("bench"), features="failures in a row")
+    return Contender(breaker=factory, guard=factory("bench"), features="failures in a row")
 
 
 def _aioresilience() -> Contender:
@@ -136,12 +168,12 @@ def _aioresilience() -> Contender:
 
         return guarded
 
-    return Contender(guard=guard, features="failures in a row")
+    return Contender(breaker=breaker, guard=guard, features="failures in a row")
 
 
 def _hyx() -> Contender:
     breaker = importlib.import_module("hyx.circuitbreaker.api").consecutive_breaker(failure_threshold=MANY)
-    return Contender(guard=breaker, enter=lambda: breaker, features="failures in a row")
+    return Contender(breaker=breaker, guard=breaker, enter=lambda: breaker, features="failures in a row")
 
 
 FACTORIES: dict[str, Callable[[], Contender]] = {

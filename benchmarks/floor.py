@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 
 class Refused(Exception):
@@ -145,7 +145,7 @@ class _Entry:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
 
-    async def __aenter__(self) -> _Entry:
+    async def __aenter__(self) -> Self:
         era = self._floor.era
         if era.until or era.probes:
             era = self._floor._admit()
@@ -153,7 +153,7 @@ class _Entry:
         self._started = monotonic()
         return self
 
-    async def __aexit__(self, kind: Any, exc: BaseException | None, tb: Any) -> None:
+    async def __aexit__(self, _kind: object, exc: BaseException | None, _tb: object) -> None:
         floor, era = self._floor, self._era
         if exc is not None:
             if isinstance(exc, Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from statistics import median
@@ -26,4 +27,9 @@ MODULES = {
 def import_cost(module: str, runs: int = 7) -> float:
     """The median of a few processes."""
     probe = [sys.executable, "-c", _PROBE.format(module=module)]
-    return median(float(subprocess.run(probe, capture_output=True, check=True, text=True).stdout) for _ in range(runs))  # noqa: S603
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(probe, capture_output=True, check=True, env=environment)
+    return median(
+        float(subprocess.run(probe, capture_output=True, check=True, text=True, env=environment).stdout)
+        for _ in range(runs)
+    )

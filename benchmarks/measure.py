@@ -20,7 +20,7 @@ class Figure:
 def interleave(runs: dict[str, Callable[[], float]], *, rounds: int, against: tuple[str, ...]) -> dict[str, Figure]:
     """Each run returns the nanoseconds per call of one batch. Runs are compared with those named in `against`."""
     order = list(runs)
-    shuffled = random.Random(0)  # noqa: S311 - an order, not a secret
+    shuffled = random.Random(0)
     results: dict[str, list[float]] = {name: [] for name in order}
     for run in runs.values():  # a warm-up, not counted
         run()
