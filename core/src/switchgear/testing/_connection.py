@@ -22,10 +22,11 @@ class Connection:
         self._upstream = upstream
         self._opened = anyio.current_time()
         self._scope = anyio.CancelScope()
+        self._links: tuple[Link, ...] = ()
         self._reset = False
 
     def end(self, reset: bool) -> None:
-        """Ends both sides, by RST or by FIN."""
+        """Ends both sides, by RST or FIN; by RST also when bytes were lost, for FIN says that these were all."""
         self._reset |= reset
         self._scope.cancel()
 
@@ -39,28 +40,33 @@ class Connection:
         except OSError:
             self._reset = True
         finally:
+            reset = self._reset or any(link.has_hole for link in self._links)
             for each in sockets:
-                close(each, reset=self._reset)
+                close(each, reset=reset)
 
     async def _join(self, client: socket.socket, server: socket.socket) -> None:
-        up = Link(self._board, "upstream", client, server, self.end)
-        down = Link(self._board, "downstream", server, client, self.end)
+        self._links = (
+            Link(self._board, "upstream", client, server, self.end),
+            Link(self._board, "downstream", server, client, self.end),
+        )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._watch, up, down)
+            tasks.start_soon(self._watch)
             async with anyio.create_task_group() as links:
-                links.start_soon(up.run)
-                links.start_soon(down.run)
+                for link in self._links:
+                    links.start_soon(link.run)
             tasks.cancel_scope.cancel()
 
-    async def _watch(self, *links: Link) -> None:
+    async def _watch(self) -> None:
         """Carries out the toxics that end a connection after a time, also when nothing is sent."""
         while True:
-            if any(link.has_hole and not link.toxics(Timeout) for link in links):
+            if any(link.has_hole and not link.toxics(Timeout) for link in self._links):
                 self.end(reset=False)
-            resets = [(entry.since, toxic.seconds, True) for link in links for entry, toxic in link.toxics(ResetPeer)]
+            resets = [
+                (entry.since, toxic.seconds, True) for link in self._links for entry, toxic in link.toxics(ResetPeer)
+            ]
             closes = [
                 (entry.since, toxic.seconds, False)
-                for link in links
+                for link in self._links
                 for entry, toxic in link.toxics(Timeout)
                 if toxic.seconds is not None
             ]

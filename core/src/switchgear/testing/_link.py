@@ -88,7 +88,7 @@ class Link:
                 await self._be_late(arrived)
                 if data:
                     await self._pass_on(data)
-                elif self.has_hole:  # who lost bytes must not believe that this was all
+                elif self.has_hole:  # what comes after lost bytes is lost, the end too
                     self._end(False)
                 else:
                     with suppress(OSError):

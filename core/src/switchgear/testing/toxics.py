@@ -50,9 +50,9 @@ class Bandwidth(Toxic):
 
 @dataclass(frozen=True, slots=True)
 class Timeout(Toxic):
-    """Nothing gets through: bytes are swallowed. After `seconds` the connection is closed; never, for None.
+    """Nothing gets through: bytes are swallowed. After `seconds` the connection ends; never, for None.
 
-    When the toxic is removed, connections of which it has swallowed bytes are closed, never patched up with a hole.
+    A connection of which bytes were swallowed never goes on with a hole: it is reset when the toxic is removed.
     """
 
     seconds: float | None = None
