@@ -1,0 +1,43 @@
+"""All commands. A new one has a module of its own and a line at the end of this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from switchgear._errors import SwitchgearError
+from switchgear.cli._check import check
+from switchgear.cli._plugins import plugins
+
+
+class _Refusal(click.ClickException):
+    """An error of ours, as one paragraph. The cause says the rest to those who debug."""
+
+    exit_code = 2
+
+
+class _App(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SwitchgearError as error:
+            raise _Refusal(str(error)) from error
+
+
+@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="switchgear", prog_name="switchgear", message="%(prog)s %(version)s")
+def app() -> None:
+    r"""Circuit breakers for the backends of an application.
+
+    \b
+    switchgear plugins                          what is installed, and does it load
+    switchgear check switchgear.toml            is the configuration right, and what does it come to
+    switchgear check switchgear.toml --probe    ... and do the backends answer
+
+    Exit codes: 0 all is well, 1 a backend is not, 2 it could not be done, 130 interrupted.
+    """
+
+
+app.add_command(check)
+app.add_command(plugins)

@@ -1,0 +1,129 @@
+"""The command `switchgear check`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from typing import Any
+
+import anyio
+import click
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+
+from switchgear._config import read_environment, read_toml
+from switchgear._errors import ConfigurationError
+from switchgear._gear_config import GearConfig, ServiceConfig
+from switchgear.cli._probe import Probed, probe_all
+from switchgear.cli._thresholds import thresholds
+
+#: Outermost first.
+_PIPELINE = ("Breaker", "call")
+
+
+@click.command()
+@click.argument("file", required=False)
+@click.option("--probe", is_flag=True, help="Also connect every backend, and ask it for a sign of life.")
+@click.option("--json", "as_json", is_flag=True, help="Print an object instead of text.")
+def check(*, file: str | None, probe: bool, as_json: bool) -> None:
+    r"""Check the configuration in FILE, and show what it comes to.
+
+    All that is wrong is listed, each with the path of its key. Without --probe nothing is connected. Without FILE it is
+    the configuration in the environment: SWITCHGEAR_CONFIG names a file, and SWITCHGEAR__SERVICES__NAME__SETTINGS__KEY
+    sets a single key.
+
+    Each threshold is shown with where it comes from: "default" is switchgear's, "plugin" what the plugin recommends.
+
+    \b
+    Examples:
+      switchgear check switchgear.toml
+      switchgear check switchgear.toml --probe
+      SWITCHGEAR_CONFIG=switchgear.toml switchgear check --json
+
+    Exit codes: 0 all is well, 1 a backend did not answer, 2 the configuration is wrong.
+    """
+    try:
+        with redirect_stdout(sys.stderr):  # a plugin that prints must not get into what we print
+            config = read_toml(file) if file is not None else read_environment()
+    except ConfigurationError as error:
+        if as_json:
+            problems = [{"key": one.key, "problem": one.problem} for one in error.errors or (error,)]
+            _print_json(ok=False, source=file or "the environment", services={}, problems=problems)
+        raise
+    probed = anyio.run(probe_all, config) if probe else {}
+    if as_json:
+        services = {service.name: _as_json(service, probed.get(service.name)) for service in config.services}
+        ok = all(result.ok is not False for result in probed.values())
+        _print_json(ok=ok, source=config.source, services=services, problems=[])
+    else:
+        _print(config, probed)
+    if wrong := [ConfigurationError(result.error or "") for result in probed.values() if not result.configured]:
+        raise ConfigurationError.several(config.source, wrong)
+    if any(result.ok is False for result in probed.values()):
+        raise click.exceptions.Exit(1)
+
+
+# -- as JSON ---------------------------------------------------------------------------------------------------------
+
+
+def _print_json(**value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def _as_json(service: ServiceConfig, probed: Probed | None) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "plugin": service.plugin,
+        "backend": service.backend.name,
+        "pipeline": list(_PIPELINE),
+        "breaker": {key: {"value": value, "source": source} for key, value, source in thresholds(service)},
+    }
+    if probed is not None:
+        shown["probe"] = {
+            "ok": probed.ok, "server": probed.server, "latency": probed.latency, "error": probed.error
+        }  # fmt: skip
+    return shown
+
+
+# -- as text ---------------------------------------------------------------------------------------------------------
+
+
+def _print(config: GearConfig, probed: Mapping[str, Probed]) -> None:
+    console = Console(markup=False, highlight=False)
+    count = len(config.services)
+    console.print(f"{config.source} is right: {count} service{'' if count == 1 else 's'}.", soft_wrap=True)
+    for service in config.services:
+        console.print()
+        console.print(service.name, style="bold", end="")
+        console.print(f" ({_kind(service)}): {' > '.join(_PIPELINE)}", soft_wrap=True)
+        if service.name in probed:
+            text, style = _in_words(probed[service.name])
+            console.print(f"  {text}", style=style, soft_wrap=True)
+        console.print(Padding(_table(service), (0, 0, 0, 2), expand=False))
+    if config.services:
+        console.print("\nTimes are in seconds, rates are shares of 1.")
+
+
+def _kind(service: ServiceConfig) -> str:
+    backend = service.backend.name
+    return service.plugin if service.plugin == backend else f"{service.plugin}: {backend}"
+
+
+def _table(service: ServiceConfig) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    for key, value, source in thresholds(service):
+        shown = "off" if value is False else f"{value:g}" if isinstance(value, float) else str(value)
+        table.add_row(key, shown, source)
+    return table
+
+
+def _in_words(probed: Probed) -> tuple[str, str]:
+    if probed.ok is False:
+        return f"FAILED: {probed.error}", "red"
+    server = probed.server or "a server that does not say its name"
+    if probed.ok is None:
+        return f"connected to {server}; its plugin cannot tell whether it serves", "yellow"
+    took = "" if probed.latency is None else f" in {probed.latency * 1000:.1f} ms"
+    return f"{server} answers{took}", "green"
