@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-import openai
 import pytest
 
 from plugins.openai.tests.support import Witness, connection
 from switchgear.testing import OpenAIServer
+
+if TYPE_CHECKING:
+    import openai
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,8 +13,8 @@ import pytest
 from switchgear import BreakerConfig, Refused, Settled, Switchgear, Transition, Verdict
 from switchgear_openai import BACKEND
 
-#: The SDK leaves the generators of a stream to the garbage collector, guarded or not, and trio says so: a chain of up to
-#: eleven, in which ours stands between two of httpx.
+#: The SDK leaves the generators of a stream to the garbage collector, guarded or not, and trio says so: a chain of up
+#: to eleven, in which ours stands between two of httpx.
 ANYIO = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:Async generator '.*:ResourceWarning")]
 
 MODEL = "m"
@@ -131,7 +131,7 @@ class Outcome(NamedTuple):
 async def outcome(call: Awaitable[Any]) -> Outcome:
     try:
         return Outcome(result=await call)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever the caller would see
         return Outcome(
             raised=f"{type(exc).__module__}.{type(exc).__name__}: {exc}",
             cause=f"{type(exc.__cause__).__name__}: {exc.__cause__}",
@@ -143,5 +143,5 @@ async def outcome(call: Awaitable[Any]) -> Outcome:
 async def until(condition: Callable[[], bool], *, seconds: float = 10.0) -> None:
     """Waits for something that happens by itself; TimeoutError when it does not."""
     with anyio.fail_after(seconds):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await anyio.sleep(0.005)

@@ -12,7 +12,6 @@ import pytest
 from plugins.openai.tests.support import (
     ANYIO,
     MODEL,
-    TEXT,
     WAYS,
     Witness,
     chat,
@@ -106,7 +105,7 @@ async def test_quota(llm: OpenAIServer) -> None:
 
 
 async def test_rate_limit_with_a_wait(llm: OpenAIServer) -> None:
-    """A 429 with Retry-After keeps that model quiet for so long and no longer; other models have limits of their own."""
+    """A 429 with Retry-After keeps that model quiet for so long and no longer, and the other models not at all."""
     clock = VirtualClock()
     gear = Switchgear(clock=clock)
     async with connection(llm.base_url) as client:
@@ -159,7 +158,10 @@ async def test_retries_stop_after_a_broken_connection(kind: str, llm: OpenAIServ
     """So it is where there is no answer, or only half of one: the SDK's own exception, with httpx's as its cause."""
     witness = Witness(BreakerConfig(consecutive_failures=1))
     await llm.fault(kind)  # type: ignore[arg-type]
-    async with connection(llm.base_url, max_retries=5, timeout=0.2) as client, connection(llm.base_url, timeout=0.2) as bare:
+    async with (
+        connection(llm.base_url, max_retries=5, timeout=0.2) as client,
+        connection(llm.base_url, timeout=0.2) as bare,
+    ):
         expected = await outcome(chat(bare))
         before = await llm.requests()
         assert await outcome(chat(witness.guard(client))) == expected

@@ -73,7 +73,7 @@ def test_only_throttling_has_a_wait() -> None:
     ],
 )
 def test_error_in_a_stream(error: object, verdict: Verdict) -> None:
-    """An error event is judged by its code or type, also where a gateway puts a status there; what is unknown is bad."""
+    """An error event is judged by its code or type, or by a status in their place; what is unknown is bad."""
     assert verdict_of_error(names_of(error)) == verdict
 
 
@@ -100,7 +100,9 @@ def test_transport_error(family: object, name: str, verdict: Verdict) -> None:
     assert classify(getattr(family, name)("text")) == verdict
 
 
-@pytest.mark.parametrize("exc", [OSError("reset"), ssl.SSLError("eof"), anyio.EndOfStream(), ValueError("not JSON"), KeyError()])
+@pytest.mark.parametrize(
+    "exc", [OSError("reset"), ssl.SSLError("eof"), anyio.EndOfStream(), ValueError("not JSON"), KeyError()]
+)
 def test_unmapped_error(exc: Exception) -> None:
     """What httpx leaks unmapped, and what nobody knows, is a failure."""
     assert classify(exc) == Verdict.FAILURE

@@ -35,7 +35,7 @@ def post(path: str, body: object, host: str = "api.example.com", **headers: str)
     ],
 )
 def test_operation(method: str, path: str, name: str, klass: str) -> None:
-    """The path names the operation, wherever the API is mounted; what is unknown shares one name, so names are bounded."""
+    """The path names the operation, wherever the API is mounted; what is unknown shares one name."""
     operation = call_of(httpx2.Request(method, f"https://api.example.com{path}"), HOME).operation
     assert (operation.name, operation.klass) == (name, klass)
 
@@ -62,13 +62,18 @@ def test_stream() -> None:
         (post("/v1/chat/completions", {"model": "gpt", "x": "y" * LARGEST_BODY}), ""),
         (httpx2.Request("GET", "https://api.example.com/v1/models"), ""),
         (httpx2.Request("POST", "https://api.example.com/v1/files", files={"file": b"x"}), ""),
-        (httpx2.Request("POST", "https://api.example.com/v1", content=b"{", headers={"content-type": "application/json"}), ""),
+        (
+            httpx2.Request(
+                "POST", "https://api.example.com/v1", content=b"{", headers={"content-type": "application/json"}
+            ),
+            "",
+        ),
         (post("/v1/chat/completions", {"model": "gpt"}, host="eu.example.com:8443"), "eu.example.com:8443/gpt"),
         (httpx2.Request("GET", "https://eu.example.com/v1/models"), "eu.example.com"),
     ],
 )
 def test_domain(request_: httpx2.Request, domain: str) -> None:
-    """The domain is the model of a JSON body of at most 1 MiB, after the host where that is another than the client's."""
+    """The domain is the model of a JSON body of at most 1 MiB, after the host where that is not the client's."""
     call = call_of(request_, HOME)
     assert (call.domain, call.home) == (domain, request_.url.host == "api.example.com")
 
@@ -80,7 +85,10 @@ def test_body_that_can_be_read_once_is_left_alone() -> None:
         yield json.dumps({"model": "gpt"}).encode()
 
     headers = {"content-type": "application/json", "content-length": "16"}
-    assert call_of(httpx2.Request("POST", "https://api.example.com/v1/x", content=chunks(), headers=headers), HOME).domain == ""
+    assert (
+        call_of(httpx2.Request("POST", "https://api.example.com/v1/x", content=chunks(), headers=headers), HOME).domain
+        == ""
+    )
 
 
 def test_listing() -> None:

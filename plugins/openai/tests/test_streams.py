@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
-import openai
 import pytest
 
 from plugins.openai.tests.support import ANYIO, MODEL, TEXT, Witness, chat, connection, outcome, until
 from switchgear.spi import Switchgear, Verdict
 from switchgear.testing import OpenAIServer, VirtualClock
 from switchgear_openai import BACKEND
+
+if TYPE_CHECKING:
+    import openai
 
 pytestmark = ANYIO
 
@@ -26,9 +28,7 @@ async def begin(client: openai.AsyncOpenAI, **options: Any) -> openai.AsyncStrea
 
 async def test_verdict_waits_for_the_end(client: openai.AsyncOpenAI, witness: Witness) -> None:
     """Nothing is settled while the stream goes on; its end settles it once, as a success."""
-    seen: list[int] = []
-    async for _ in await begin(client):
-        seen.append(len(witness.settled))
+    seen = [len(witness.settled) async for _ in await begin(client)]
     assert len(seen) > 5
     assert set(seen[:-1]) == {0}
     assert witness.verdicts == [SUCCESS]

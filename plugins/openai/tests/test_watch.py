@@ -16,7 +16,10 @@ from switchgear_openai._watch import DocumentWatch, EventWatch, Finding, Watch, 
 
 HEAD = {"choices": [{"index": 0, "delta": {"content": "He said {hi}"}, "finish_reason": None}], "usage": None}
 LAST = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-USAGE = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}}}
+USAGE = {
+    "choices": [],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 4, "prompt_tokens_details": {"cached_tokens": 8}},
+}
 DONE = "[DONE]"
 
 
@@ -47,8 +50,21 @@ WHOLE = [
     sse({"type": "response.incomplete", "response": {"error": None}}),
     b'data: {"choices":\ndata: [{"finish_reason": "stop"}]}\n\n',  # one event in two lines
 ]
-CUT_SHORT = [b"", b": waiting\n\n", sse(HEAD), sse(HEAD, HEAD)[:-20], b'{"choices": []}', sse({"type": "response.created"})]
-BROKEN = [sse(HEAD, '{"choices": ['), sse(HEAD)[:40] + b"\n\n", sse("upstream error"), sse(""), sse('{"usage": {nothing}}')]
+CUT_SHORT = [
+    b"",
+    b": waiting\n\n",
+    sse(HEAD),
+    sse(HEAD, HEAD)[:-20],
+    b'{"choices": []}',
+    sse({"type": "response.created"}),
+]
+BROKEN = [
+    sse(HEAD, '{"choices": ['),
+    sse(HEAD)[:40] + b"\n\n",
+    sse("upstream error"),
+    sse(""),
+    sse('{"usage": {nothing}}'),
+]
 
 
 @pytest.mark.parametrize("body", WHOLE)
@@ -136,7 +152,12 @@ def test_blind() -> None:
     assert outcome(EventWatch(), [b"data: " + b"x" * 2**20]).verdict == Verdict.SUCCESS
 
 
-CHAT = {"id": "x", "choices": [{"message": {"content": 'say "usage": {"prompt_tokens": 1}'}}], "usage": USAGE["usage"], "end": None}
+CHAT = {
+    "id": "x",
+    "choices": [{"message": {"content": 'say "usage": {"prompt_tokens": 1}'}}],
+    "usage": USAGE["usage"],
+    "end": None,
+}
 
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
@@ -158,7 +179,9 @@ def test_tokens_of_responses() -> None:
     assert watch.tokens() == {"prompt": 5, "completion": 2}
 
 
-@pytest.mark.parametrize("body", [b"", b" \n", b'{"id": ', b'{"id": "x"', b'[{"id": "x"}', b"<html></html>", b'{"a": 1]'])
+@pytest.mark.parametrize(
+    "body", [b"", b" \n", b'{"id": ', b'{"id": "x"', b'[{"id": "x"}', b"<html></html>", b'{"a": 1]']
+)
 def test_broken_document(body: bytes) -> None:
     """An answer that is empty, that does not close, or that is markup is a failure."""
     assert outcome(DocumentWatch(), [body]).verdict == Verdict.FAILURE
@@ -175,7 +198,9 @@ def test_web_page() -> None:
     assert outcome(WebPageWatch(), [b"<html></html>"]).verdict == Verdict.FAILURE
 
 
-@given(st.lists(st.binary(max_size=60) | st.sampled_from([b"data:", b"\n\n", b'{"usage":{', b'{"error":{}}', b"[]", b"}"])))
+@given(
+    st.lists(st.binary(max_size=60) | st.sampled_from([b"data:", b"\n\n", b'{"usage":{', b'{"error":{}}', b"[]", b"}"]))
+)
 @example([sse({"choices": 3, "usage": {"prompt_tokens": []}})])
 @example([sse({"choices": [3], "usage": {}})])
 @example([sse({"response": [], "usage": {"prompt_tokens_details": 1}})])
