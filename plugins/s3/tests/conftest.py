@@ -45,10 +45,10 @@ async def connect(session: aioboto3.Session, seaweed: SeaweedServer) -> AsyncIte
     async with AsyncExitStack() as stack:
 
         async def connect(
-            endpoint: str = seaweed.endpoint, *, attempts: int = 1, mode: str = "standard", **timeouts: float
+            endpoint: str = seaweed.endpoint, *, attempts: int = 1, mode: Any = "standard", **timeouts: Any
         ) -> Any:
-            retries = {"total_max_attempts": attempts, "mode": mode}
-            config = AioConfig(retries=retries, **{"connect_timeout": 2, "read_timeout": 10, **timeouts})
+            timeouts = {"connect_timeout": 2, "read_timeout": 10, **timeouts}
+            config = AioConfig(retries={"total_max_attempts": attempts, "mode": mode}, **timeouts)
             made: AbstractAsyncContextManager[Any] = session.client(
                 "s3", endpoint_url=endpoint, config=config, verify=False
             )

@@ -8,6 +8,7 @@ import aiohttp
 import aiohttp.http_exceptions
 import botocore.exceptions as boto
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
 from botocore.parsers import ResponseParserError
 from botocore.retries.standard import ThrottledRetryableChecker
 
@@ -19,7 +20,8 @@ SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict
 
 def answer(status: int, code: str = "", **headers: str) -> boto.ClientError:
     metadata = {"HTTPStatusCode": status, "HTTPHeaders": {name.replace("_", "-"): v for name, v in headers.items()}}
-    return boto.ClientError({"Error": {"Code": code or str(status)}, "ResponseMetadata": metadata}, "GetObject")
+    response: Any = {"Error": {"Code": code or str(status)}, "ResponseMetadata": metadata}
+    return boto.ClientError(response, "GetObject")
 
 
 @pytest.mark.parametrize("name", EXCEPTIONS)
@@ -88,7 +90,7 @@ def test_a_time_that_the_server_names(error: boto.ClientError, verdict: Verdict)
     assert classify(error) == verdict
 
 
-KEY = aiohttp.client_reqrep.ConnectionKey("h", 80, False, True, None, None, None)
+KEY = ConnectionKey("h", 80, False, True, None, None, None)
 UNRESOLVED = aiohttp.ClientConnectorDNSError(KEY, OSError())
 REFUSED = aiohttp.ClientConnectorError(KEY, ConnectionRefusedError())
 
@@ -149,5 +151,6 @@ def test_a_bulk_delete_is_as_bad_as_its_worst_key(codes: list[str], verdict: Ver
 def test_every_throttling_code_that_botocore_knows_is_one_here() -> None:
     """But for those of other services: what the client itself takes for "less, please" is THROTTLED."""
     elsewhere = "EC2ThrottledException ProvisionedThroughputExceededException TransactionInProgressException"
-    known = set(ThrottledRetryableChecker._THROTTLED_ERROR_CODES) - set(elsewhere.split(" "))
+    checker: Any = ThrottledRetryableChecker
+    known = set(checker._THROTTLED_ERROR_CODES) - set(elsewhere.split(" "))
     assert known <= {code for code, verdict in CODES.items() if verdict == THROTTLED}

@@ -122,7 +122,8 @@ async def test_settings_that_the_sdk_refuses(wrong: dict[str, Any], message: str
 @pytest.mark.parametrize("name", ["connect_timeout", "read_timeout", "max_pool_connections", "min_upload_rate"])
 def test_limits_must_be_finite_and_above_0(name: str) -> None:
     """A limit that limits nothing is a configuration error that names its key."""
-    for value in (0, float("inf"), float("nan"), -1):
+    values: tuple[Any, ...] = (0, float("inf"), float("nan"), -1)
+    for value in values:
         with pytest.raises(ConfigurationError) as caught:
             S3Settings(**{name: value})
         assert caught.value.key == name

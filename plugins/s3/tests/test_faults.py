@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import botocore.exceptions as boto
 import pytest
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
 
 from plugins.s3.tests.conftest import ClientFactory
@@ -59,7 +59,7 @@ async def test_a_refusal_is_the_clients_own_kind_of_error(wired: Any, wire: Wire
 
 def test_a_refusal_pickles() -> None:
     """It crosses processes with all its fields, as every CallNotPermitted does."""
-    refusal = S3CallNotPermitted("files", "bucket", State.OPEN, 1.5, "3 failures in a row", [Cause("E", "text", 3)])
+    refusal = S3CallNotPermitted("files", "bucket", State.OPEN, 1.5, "3 failures in a row", (Cause("E", "text", 3),))
     again = pickle.loads(pickle.dumps(refusal))  # noqa: S301 - our own
     assert type(again) is S3CallNotPermitted
     assert str(again) == str(refusal)

@@ -9,9 +9,9 @@ from typing import Any
 
 import aioboto3
 import anyio
-import boto3
+import botocore.session
 import pytest
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 
 from plugins.s3.tests.conftest import ClientFactory
@@ -80,7 +80,7 @@ async def test_a_no_is_an_answer(files: Any, bucket: str, log: Log, call: Any, c
     for _ in range(4):  # more than it takes failures to open
         with pytest.raises(ClientError) as caught:
             await call(files, bucket)
-        assert caught.value.response["Error"]["Code"] == code
+        assert f"({code})" in str(caught.value)
     assert [verdict for _, verdict in log.verdicts] == ["SUCCESS"] * 4
 
 
@@ -135,7 +135,8 @@ async def test_a_presigned_url_needs_no_permit(files: Any, bucket: str, log: Log
     url = await files.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"})
     body = await anyio.to_thread.run_sync(lambda: urllib.request.urlopen(url).read())
     assert body == b"signed"
-    assert log.settled == log.refused == []
+    assert not log.settled
+    assert not log.refused
 
 
 async def test_a_session_guards_all_that_it_makes(
@@ -210,7 +211,7 @@ async def test_an_unknown_waist_is_refused_loudly(
 
 async def test_clients_of_another_kind_are_refused(session: aioboto3.Session, gear: Switchgear) -> None:
     """boto3's blocking client, another service's client, and something else altogether: each is told what it is."""
-    blocking = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    blocking = botocore.session.get_session().create_client("s3", region_name="us-east-1")
     with pytest.raises(ConfigurationError, match="of boto3 and blocks"):
         guard(blocking, gear, name="files")
     async with session.client("sqs") as queue:

@@ -28,7 +28,8 @@ def guard(client: ClientT, gear: Switchgear, *, name: str, breaker: BreakerConfi
 
     Raises ConfigurationError for a client that cannot be guarded.
     """
-    return gear.guard(client, BACKEND, name=name, breaker=breaker)
+    guarded: ClientT = gear.guard(client, BACKEND, name=name, breaker=breaker)
+    return guarded
 
 
 def guard_session(session: SessionT, gear: Switchgear, *, name: str, breaker: BreakerConfig | None = None) -> SessionT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from switchgear.spi import Verdict
 
@@ -80,11 +80,12 @@ LONGEST_WAIT = 300.0
 
 def classify(exc: BaseException) -> Verdict:
     """The verdict on anything that a call to S3 raises."""
-    response = getattr(exc, "response", None)
+    response = cast("Mapping[str, Any] | None", getattr(exc, "response", None))
     if isinstance(response, Mapping):  # botocore's ClientError
         return _of_error_response(response)
     # botocore wraps what the transport raised, and the transport is the more precise.
-    inner = getattr(exc, "kwargs", {}).get("error")
+    arguments = cast("Mapping[str, Any] | None", getattr(exc, "kwargs", None))
+    inner = arguments.get("error") if isinstance(arguments, Mapping) else None
     bases = type(inner if isinstance(inner, Exception) else exc).__mro__
     rows = (EXCEPTIONS.get(f"{base.__module__}.{base.__qualname__}") for base in bases)
     return next((verdict for verdict in rows if verdict), FAILURE)

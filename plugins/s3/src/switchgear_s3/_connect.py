@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from switchgear.spi import ConfigurationError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.client import S3Client
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class S3Settings:
 
 
 @asynccontextmanager
-async def connect(settings: S3Settings) -> AsyncIterator[Any]:
+async def connect(settings: S3Settings) -> AsyncGenerator[S3Client]:
     """An aioboto3 client that tries everything once and waits for nothing without end; closed on leaving.
 
     Raises ConfigurationError for settings that the SDK refuses.
@@ -56,8 +59,8 @@ async def connect(settings: S3Settings) -> AsyncIterator[Any]:
     )
     async with AsyncExitStack() as stack:
         try:
-            session = aioboto3.Session(profile_name=settings.profile_name, region_name=settings.region_name)
-            client = await stack.enter_async_context(
+            session: Any = aioboto3.Session(profile_name=settings.profile_name, region_name=settings.region_name)
+            client: S3Client = await stack.enter_async_context(
                 session.client(
                     "s3",
                     endpoint_url=settings.endpoint_url,

@@ -7,9 +7,7 @@ its last; its caller gets the service's real error, and the next call is refused
 
 from __future__ import annotations
 
-import inspect
 import sys
-from importlib.metadata import version
 from typing import Any
 
 from aiohttp import ClientResponse
@@ -20,12 +18,8 @@ from switchgear_s3._classify import classify_keys
 from switchgear_s3._operations import CLEAN_UP, LARGE, operation
 from switchgear_s3._refusal import S3CallNotPermitted
 from switchgear_s3._stream import settle_at_end
+from switchgear_s3._waist import waist_of
 
-#: The waist, private to the client but the same in aiobotocore 2.25 to 3.10: methods and their parameters.
-_WAIST = {
-    "_do_get_response": ["request", "operation_model", "context"],
-    "_needs_retry": ["attempts", "operation_model", "request_dict", "response", "caught_exception"],
-}
 #: Where a request's context, botocore's notes on one call, has the bucket.
 _BUCKET = "switchgear.bucket"
 #: From this HTTP status on, botocore has an error to raise.
@@ -36,7 +30,7 @@ _LAST_ATTEMPT, _DEFAULT_ATTEMPTS = sys.maxsize, 5
 
 def guard_client(client: Any, service: Service) -> Any:
     """Guard an aiobotocore (or aioboto3) client in place. Raises ConfigurationError for one that cannot be guarded."""
-    endpoint = _endpoint(client)
+    endpoint = waist_of(client)
     guard = getattr(endpoint._do_get_response, "__self__", None)
     if not isinstance(guard, Guard):
         service.refusal = S3CallNotPermitted
@@ -54,7 +48,8 @@ class Guard:
 
     def __init__(self, client: Any, endpoint: Any, service: Service) -> None:
         self.service = service
-        self._attempts = (client.meta.config.retries or {}).get("total_max_attempts", _DEFAULT_ATTEMPTS)
+        retries: dict[str, Any] = client.meta.config.retries or {}
+        self._attempts: int = retries.get("total_max_attempts", _DEFAULT_ATTEMPTS)
         self._do_get_response = endpoint._do_get_response
         self._needs_retry = endpoint._needs_retry
         endpoint._do_get_response = self.attempt
@@ -112,7 +107,7 @@ class Guard:
         raw = response.raw if isinstance(response.raw, ClientResponse) else None
         # Not the response's own status: an error inside a 200 has been noticed by the parser only, so far.
         if parsed["ResponseMetadata"]["HTTPStatusCode"] >= _ERROR:
-            error = ClientError(parsed, model.name)
+            error = _error(model, parsed)
             verdict = self.service.backend.classify(error)
             permit.settle(verdict, error)
             if verdict.name == "THROTTLED":
@@ -134,11 +129,16 @@ class Guard:
         _, parsed = response
         if parsed["ResponseMetadata"]["HTTPStatusCode"] < _ERROR:
             return False
-        return self.service.backend.classify(ClientError(parsed, model.name)).name in {"FAILURE", "THROTTLED"}
+        return self.service.backend.classify(_error(model, parsed)).name in {"FAILURE", "THROTTLED"}
 
 
 def _note_bucket(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     context[_BUCKET] = params.get("Bucket", "")
+
+
+def _error(model: Any, parsed: Any) -> ClientError:
+    """What the client will raise for an answer."""
+    return ClientError(parsed, model.name)
 
 
 def _body_length(headers: Any) -> int | None:
@@ -147,26 +147,3 @@ def _body_length(headers: Any) -> int | None:
     if length is None:
         return None if "Transfer-Encoding" in headers else 0
     return int(length)
-
-
-def _endpoint(client: Any) -> Any:
-    """The client's endpoint, which has the waist. Raises ConfigurationError where it is not as it is known to be."""
-    model = getattr(getattr(client, "meta", None), "service_model", None)
-    if getattr(model, "service_name", None) != "s3":
-        kind = type(client).__name__
-        raise ConfigurationError(f"{kind} is no S3 client of aioboto3 or aiobotocore. Guard one that is.")
-    endpoint = getattr(client, "_endpoint", None)
-    for name, parameters in _WAIST.items():
-        method = getattr(endpoint, name, None)
-        if method is not None and not inspect.iscoroutinefunction(method):
-            raise ConfigurationError(
-                "This client is of boto3 and blocks. switchgear-s3 guards those of aioboto3 and aiobotocore: make one "
-                "with aioboto3.Session().client('s3')."
-            )
-        if method is None or list(inspect.signature(method).parameters) != parameters:
-            raise ConfigurationError(
-                f"aiobotocore {version('aiobotocore')} is an unsupported version: its {name} is not as in 2.25 to "
-                f"3.10, where switchgear-s3 {version('switchgear-s3')} guards. Install one of those, or a newer "
-                f"switchgear-s3."
-            )
-    return endpoint

@@ -20,6 +20,7 @@ async def identify(client: Any) -> str:
     """What the server calls itself in its answers ("AmazonS3")."""
     from botocore.exceptions import ClientError
 
+    answer: Any
     try:
         answer = await client.list_buckets(MaxBuckets=1)
     except ClientError as exc:  # those who may not list are told as well

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
@@ -16,7 +16,7 @@ class S3CallNotPermitted(CallNotPermitted, BotoCoreError):
     libraries above it take for a reason to try again, nor a ClientError, since no server has answered.
     """
 
-    kwargs: ClassVar[dict[str, Any]] = {}  # of every BotoCoreError: what its message is made of; ours makes its own
+    kwargs: Any = {}  # noqa: RUF012 - what other BotoCoreErrors make their message of; ours stays empty
 
     def __reduce__(self) -> tuple[Any, ...]:
         # BotoCoreError would be remade from `kwargs`.

@@ -15,6 +15,9 @@ from aiohttp import ClientResponse, StreamReader
 
 from switchgear.spi import Permit, Service
 
+#: The method of a body with a checksum that compares it, after the last byte.
+_CHECK = "_validate_checksum"
+
 
 def settle_at_end(response: ClientResponse, body: Any, permit: Permit, service: Service) -> None:
     """Let the permit be settled when `response` has been received, has broken off or has been given up.
@@ -22,8 +25,9 @@ def settle_at_end(response: ClientResponse, body: Any, permit: Permit, service: 
     `body` is what the caller gets: when it is dropped, nobody will read on.
     """
     stream = _Stream(response.content, permit, service)
-    if hasattr(type(body), "_validate_checksum"):
-        stream.await_checksum(body)
+    check: Callable[[Any], None] | None = getattr(cast("type[object]", type(body)), _CHECK, None)
+    if check is not None:
+        stream.await_checksum(body, check)
     elif stream.reader.is_eof():  # a small body comes along with its head
         stream.over()
         return
@@ -35,7 +39,6 @@ def settle_at_end(response: ClientResponse, body: Any, permit: Permit, service: 
 
 def _read(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
     """A method of StreamReader that reads, watched."""
-    method = getattr(StreamReader, name)
 
     async def read(self: _Stream, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -44,7 +47,7 @@ def _read(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
             self.over(exc)
             raise
 
-    read.__name__, read.__doc__ = name, method.__doc__
+    read.__name__, read.__doc__ = name, getattr(StreamReader, name).__doc__
     return read
 
 
@@ -52,7 +55,7 @@ class _Stream:
     """A StreamReader that settles a permit. Whatever is not defined here is the reader's own."""
 
     # aiohttp decides by type how to send a body on, and callers may look, too.
-    __class__ = property(lambda _self: StreamReader)  # type: ignore[assignment]
+    __class__ = property(lambda _self: StreamReader)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __init__(self, reader: StreamReader, permit: Permit, service: Service) -> None:
         self.reader = reader
@@ -111,18 +114,17 @@ class _Stream:
                 self._service.count("body_failures")
         self._service.count("bytes", self.reader.total_bytes, direction="down")
 
-    def await_checksum(self, body: Any) -> None:
+    def await_checksum(self, body: Any, check: Callable[[Any], None]) -> None:
         """Only what passes the SDK's check of the checksum, after the last byte, has been served."""
         self._checksum_awaited = True
         alive = weakref.ref(body)  # the body must not keep itself alive: dropping it is to be noticed at once
 
         def validate() -> None:
-            body = alive()
             try:
-                type(body)._validate_checksum(body)
+                check(alive())
             except Exception as exc:
                 self.over(exc)
                 raise
             self.over()
 
-        body._validate_checksum = validate
+        setattr(body, _CHECK, validate)
