@@ -259,10 +259,10 @@ class TestToxics:
     async def test_reset_peer_later(self, proxy: FaultProxy, client: SocketStream) -> None:
         """With seconds, each connection is served until then, however long the toxic has been there."""
         started = anyio.current_time()
-        proxy.add(ResetPeer(0.3))
+        proxy.add(ResetPeer(0.5))
         assert await exchange(client) == b"ping"
         assert await is_reset(client)
-        assert anyio.current_time() - started >= 0.3
+        assert anyio.current_time() - started >= 0.5
         async with await connect(proxy) as another:
             assert await exchange(another) == b"ping"
             assert await is_reset(another)
