@@ -119,7 +119,9 @@ class Link:
                 self._passed[entry] = self._passed.get(entry, 0) + len(piece)
                 if self._passed[entry] >= limit.bytes:
                     self._end(limit.reset)
-            await self._board.change(within=self._pause(len(piece)))
+                    return
+            if pause := self._pause(len(piece)):
+                await self._board.change(within=pause)
 
     def _piece_size(self) -> int | None:
         sizes = [limit.bytes - self._passed.get(entry, 0) for entry, limit in self.toxics(LimitData)]

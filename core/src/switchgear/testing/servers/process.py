@@ -69,7 +69,7 @@ class Server(ABC):
 
     @property
     def pid(self) -> int:
-        """Its process; RuntimeError when it was not started or was stopped."""
+        """Its process, or the last one; RuntimeError before the first start."""
         if self._child is None:
             raise RuntimeError(f"{self.name} on port {self.port} was not started.")
         return self._child.pid
