@@ -1,0 +1,178 @@
+"""A cluster of three: one dead node costs its own slots, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+from redis.asyncio.cluster import ClusterPipeline, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from plugins.redis.tests.support import LASTING, Witness, bare, outcome, timed, until
+from switchgear import CallNotPermitted, ConfigurationError, Verdict
+from switchgear.testing import ValkeyServer
+from switchgear_redis._health import gauges, identify
+
+pytestmark = pytest.mark.anyio
+
+_SLOTS = 16384
+
+
+@pytest.fixture(scope="module")
+async def nodes(anyio_backend: str) -> AsyncIterator[list[ValkeyServer]]:
+    """Three masters without replicas; a slot that is lost stays lost, and the other two go on."""
+    async with AsyncExitStack() as stack:
+        options = [
+            "--cluster-enabled",
+            "yes",
+            "--cluster-node-timeout",
+            "1000",
+            "--cluster-require-full-coverage",
+            "no",
+        ]
+        servers: list[ValkeyServer] = []
+        for _ in range(3):
+            server = ValkeyServer(*options)
+            server.arguments += (
+                "--cluster-port",
+                str(server.port + 10_000 if server.port < 55_000 else server.port - 10_000),
+            )
+            servers.append(await stack.enter_async_context(server))
+        for number, server in enumerate(servers):
+            async with bare(server.port) as client:
+                first, last = number * _SLOTS // 3, (number + 1) * _SLOTS // 3 - 1
+                await client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
+                for other in servers:
+                    bus = other.arguments[-1]
+                    await client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, bus)
+        for server in servers:
+            async with bare(server.port) as client:
+                await until(partial(_complete, client))
+        yield servers
+
+
+async def _complete(client: Any) -> bool:
+    info = await client.execute_command("CLUSTER INFO")
+    return (info["cluster_state"], info["cluster_known_nodes"]) == ("ok", "3")
+
+
+def key_on(client: Any, server: ValkeyServer) -> str:
+    """A key that the server has the slot of."""
+    names = (f"key{number}" for number in range(10_000))
+    return next(name for name in names if client.get_node_from_key(name).port == server.port)
+
+
+@pytest.fixture
+async def client(nodes: list[ValkeyServer], witness: Witness) -> AsyncIterator[Any]:
+    for server in nodes:
+        if not server.running:
+            pytest.fail("a test before this one killed a node and did not bring it back")
+    made = RedisCluster(host="127.0.0.1", port=nodes[0].port, socket_timeout=1, decode_responses=True)
+    async with witness.guard(made, LASTING) as client:
+        await client.flushall(target_nodes=RedisCluster.PRIMARIES)
+        witness.settled.clear()
+        yield client
+
+
+def domains(witness: Witness, state: str) -> set[str]:
+    snapshots = witness.gear.service("cache").group.snapshots()
+    return {snapshot.domain for snapshot in snapshots if str(snapshot.state) == state}
+
+
+async def test_every_way_of_calling_works(client: Any, nodes: list[ValkeyServer], witness: Witness) -> None:
+    """Commands, commands for several nodes, pipelines, transactions and locks: results and types as ever."""
+    assert isinstance(client, RedisCluster)
+    a, b, c = (key_on(client, server) for server in nodes)
+    for key in (a, b, c):
+        assert await client.set(key, key)
+    assert await client.mget_nonatomic(a, b, c) == [a, b, c]
+    assert await client.exists(a, b, c, "no") == 3
+    assert sorted(await client.keys(target_nodes=RedisCluster.PRIMARIES)) == sorted([a, b, c])
+    async with client.pipeline() as pipeline:
+        assert ClusterPipeline in type(pipeline).__mro__
+        assert [a, b, None, 1] == await pipeline.get(a).get(b).get("no").incr(f"{{{c}}}n").execute()
+    lock = client.lock("lock", timeout=5)
+    assert await lock.acquire()
+    await lock.release()
+    assert await client.eval("return redis.call('GET', KEYS[1])", 1, a) == a
+    assert {Verdict.SUCCESS} == {verdict for _, verdict in witness.verdicts}
+    assert {f"127.0.0.1:{server.port}/read" for server in nodes} <= domains(witness, "CLOSED")
+    assert (witness.count("redis_hits"), witness.count("redis_misses")) == (5, 1)
+    assert str(nodes[0]) == await identify(client)
+    assert gauges(client)["redis_pool_idle"] >= 3
+
+
+async def test_one_dead_node_does_not_cost_the_others(client: Any, nodes: list[ValkeyServer], witness: Witness) -> None:
+    """Its own keys are refused at once, in commands and in pipelines; the other nodes are asked as before, and not
+    reconnected for each refusal. When it is back, its breaker is all that has to close."""
+    victim = nodes[2]
+    a, b, dead = (key_on(client, server) for server in nodes)
+    await victim.kill()
+    error = await outcome(client.set(dead, "value"))
+    assert isinstance(error, (redis.ConnectionError, redis.RedisClusterException))
+    assert domains(witness, "OPEN") == {f"127.0.0.1:{victim.port}/write"}
+    await outcome(client.get(dead))
+    assert {f"127.0.0.1:{victim.port}/{half}" for half in ("read", "write")} == domains(witness, "OPEN")
+    await client.get(a)  # redis-py looks at the topology again after a failure, once
+    epoch = client.nodes_manager._epoch
+    for call in (
+        client.get(dead),
+        client.set(dead, "value"),
+        client.pipeline().set(a, "1").set(dead, "2").execute(),
+    ):
+        refusal, seconds = await timed(call)
+        assert isinstance(refusal, CallNotPermitted)
+        assert isinstance(refusal, redis.ConnectionError)
+        assert seconds < 0.1  # redis-py's own loop sleeps a quarter of a second before each retry
+        assert await client.get(b) is None
+    assert epoch == client.nodes_manager._epoch
+    assert {"CLOSED"} == {str(s.state) for s in witness.gear.service("cache").group.snapshots() if s.domain == ""}
+    await victim.restart()
+    async with bare(victim.port) as direct:
+        await until(lambda: _complete(direct))
+
+
+async def test_a_transaction_has_its_nodes_permit(client: Any, nodes: list[ValkeyServer], witness: Witness) -> None:
+    """It is recorded in its node's domain; refused when that is open, also when it begins with WATCH; and one that
+    watches finishes."""
+    if not hasattr(client.pipeline(), "_execution_strategy"):
+        pytest.skip("this redis-py has no transactions on clusters")
+    key = key_on(client, nodes[1])
+    async with client.pipeline(transaction=True) as pipeline:
+        assert await pipeline.set(key, "value").get(key).execute() == [True, "value"]
+    assert witness.verdicts == [("redis.pipeline", Verdict.SUCCESS)]
+    async with client.pipeline(transaction=True) as watching:
+        await watching.watch(key)
+        branch = witness.gear.breaker("cache", f"127.0.0.1:{nodes[1].port}/write")
+        for half in ("read", "write"):
+            witness.gear.breaker("cache", f"127.0.0.1:{nodes[1].port}/{half}").force_open("the test says so")
+        watching.multi()
+        assert await watching.set(key, "other").execute() == [True]
+        refusal, seconds = await timed(client.pipeline(transaction=True).set(key, "value").execute())
+        assert isinstance(refusal, CallNotPermitted)
+        assert seconds < 0.1
+        refusal = await outcome(_watch(client, key))
+        assert isinstance(refusal, CallNotPermitted)
+        branch.reset()
+
+
+async def _watch(client: Any, key: str) -> None:
+    async with client.pipeline(transaction=True) as pipeline:
+        await pipeline.watch(key)
+
+
+async def test_the_guard_covers_nodes_found_later(nodes: list[ValkeyServer], witness: Witness) -> None:
+    """A client guarded before it ever connected knows one node; those that it discovers are guarded too."""
+    client = witness.guard(RedisCluster(host="127.0.0.1", port=nodes[0].port, retry=Retry(NoBackoff(), 0)))
+    assert client is witness.guard(client)
+    async with client:
+        for server in nodes:
+            await client.get(key_on(client, server))
+        with pytest.raises(ConfigurationError, match="already"):
+            witness.guard(client, name="other")
+    assert {f"127.0.0.1:{server.port}/read" for server in nodes} <= domains(witness, "CLOSED")
