@@ -44,7 +44,7 @@ def _check(backend: AnyBackend) -> None:
         if not fits(value):
             raise Misdeclared(f"{field} of its Backend {backend.name!r} is {_a(value)}. It has to be {what}.")
 
-    expect("name", "a string", lambda value: isinstance(value, str) and value != "")
+    expect("name", "text", lambda value: isinstance(value, str) and value != "")
     expect("settings", "a dataclass", lambda value: isinstance(value, type) and is_dataclass(value))
     for field in ("connect", "guard", "classify"):
         expect(field, "a function", callable)
@@ -86,4 +86,4 @@ def _a(value: object) -> str:
     """What kind of thing a value is."""
     if value is None:
         return "None"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"an object of type {type(value).__name__}"

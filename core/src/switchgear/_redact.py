@@ -32,11 +32,11 @@ def _mask(match: re.Match[str]) -> str:
     return f"{name}{sign}***"
 
 
-def redact(text: str) -> str:
-    """The text on one line, without what looks like a secret, at most 200 characters long."""
+def redact(text: str, longest: int = _LONGEST) -> str:
+    """The text on one line, without what looks like a secret, at most `longest` characters long."""
     # Cut before the search, generously, so that a huge message costs no more than a long one.
-    masked = _secrets().sub(_mask, " ".join(text[: 8 * _LONGEST].split()))
-    return masked if len(masked) <= _LONGEST else masked[: _LONGEST - 1] + "…"
+    masked = _secrets().sub(_mask, " ".join(text[: 8 * longest].split()))
+    return masked if len(masked) <= longest else masked[: longest - 1] + "…"
 
 
 def describe(exc: BaseException) -> tuple[str, str]:

@@ -11,8 +11,12 @@ from switchgear._errors import ConfigurationError, SwitchgearError
 from switchgear._gear_config import ServiceConfig
 from switchgear._keypath import KeyPath, Table, dotted, is_table
 from switchgear._plugins import Plugins
+from switchgear._redact import redact
 from switchgear._spec import Backend
 from switchgear._structure import make_converter, read, table
+
+#: What a plugin says of its settings may be a paragraph, in characters.
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +102,7 @@ class Services:
             for secret in secrets:
                 if isinstance(secret, str) and secret:
                     problem = problem.replace(secret, "***")
-            self._errors.append(ConfigurationError(problem, error.key))
+            self._errors.append(ConfigurationError(redact(problem, _LONGEST), error.key))
         return settings
 
 
