@@ -24,11 +24,17 @@ async def healthy() -> AsyncIterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture
-async def victim() -> AsyncIterator[PostgresServer]:
-    """A server that a test may hurt."""
+@pytest.fixture(scope="session")
+async def phoenix() -> AsyncIterator[PostgresServer]:
     async with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+async def victim(phoenix: PostgresServer) -> AsyncIterator[PostgresServer]:
+    """A server that a test may hurt; it is restarted after each."""
+    yield phoenix
+    await phoenix.restart()
 
 
 @pytest.fixture

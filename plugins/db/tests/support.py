@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import anyio
 from sqlalchemy import text
@@ -74,6 +75,21 @@ async def ask(engine: AsyncEngine, sql: str = "SELECT 1") -> Any:
     async with engine.begin() as connection:
         result = await connection.execute(text(sql))
         return result.scalar() if result.returns_rows else None
+
+
+def sleep() -> str:
+    """A query of a minute, unlike any other: what is cancelled here may sleep on in the server."""
+    return f"SELECT pg_sleep(60) /* {uuid4()} */"
+
+
+async def running(observer: AsyncEngine, query: str) -> None:
+    """Wait until PostgreSQL executes the query."""
+
+    async def active() -> bool:
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '{query}'"
+        return bool(await ask(observer, sessions))
+
+    await until(active)
 
 
 async def outcome(call: Awaitable[Any]) -> Any:

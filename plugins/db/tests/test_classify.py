@@ -10,6 +10,8 @@ from switchgear_db._classify import classify, code_of
 
 from switchgear import Verdict
 
+GONE = Verdict.FAILURE.everywhere()
+
 
 class DriverError(Exception):
     """An error as asyncpg's and psycopg's: with a SQLSTATE, or none."""
@@ -17,6 +19,10 @@ class DriverError(Exception):
     def __init__(self, text: str = "", sqlstate: str | None = None) -> None:
         super().__init__(text)
         self.sqlstate = sqlstate
+
+
+class OperationalError(DriverError):
+    """PEP 249's name for what goes wrong with the database itself; psycopg's whenever a connection fails."""
 
 
 class ProgrammingError(DriverError):
@@ -30,7 +36,8 @@ class InterfaceError(DriverError):
 @pytest.mark.parametrize(
     ("verdict", "states"),
     [
-        (Verdict.FAILURE, "08000 08003 08006 25006 53000 53100 53200 57000 57P01 57P02 57P03 58030 F0000 XX000 XX001"),
+        (GONE, "08000 08003 08006 57000 57P01 57P02 57P03"),
+        (Verdict.FAILURE, "25006 53000 53100 53200 58030 F0000 XX000 XX001"),
         (Verdict.THROTTLED, "53300 53400"),
         (Verdict.SUCCESS, "40001 40P01 55P03 57014 22012 23505 23503 42601 42P01 42501 21000 2F005 0A000 26000 P0001"),
         (Verdict.SUCCESS, "25001 55006 54001 ABCDE"),
@@ -38,7 +45,8 @@ class InterfaceError(DriverError):
     ],
 )
 def test_a_sqlstate_decides(verdict: Verdict, states: str) -> None:
-    """A server in trouble fails, a full one throttles, one that says no has served, and configuration says nothing."""
+    """A server that is gone fails for all, one in trouble where it is, a full one throttles, one that says no has served,
+    and configuration says nothing."""
     assert {state: verdict for state in states.split()} == {
         state: classify(DriverError("text", state)) for state in states.split()
     }
@@ -49,29 +57,30 @@ def test_a_sqlstate_decides(verdict: Verdict, states: str) -> None:
     [
         ("connection failed: FATAL:  sorry, too many clients already", "53300", Verdict.THROTTLED),
         ("FATAL:  remaining connection slots are reserved for roles with the SUPERUSER", "53300", Verdict.THROTTLED),
-        ("FATAL:  the database system is starting up", "57P03", Verdict.FAILURE),
-        ("FATAL:  the database system is not yet accepting connections", "57P03", Verdict.FAILURE),
-        ("FATAL:  the database system is shutting down", "57P03", Verdict.FAILURE),
+        ("FATAL:  the database system is starting up", "57P03", GONE),
+        ("FATAL:  the database system is not yet accepting connections", "57P03", GONE),
+        ("FATAL:  the database system is shutting down", "57P03", GONE),
         ('FATAL:  database "nowhere" does not exist', "3D000", Verdict.IGNORED),
         ('FATAL:  password authentication failed for user "u"', "28P01", Verdict.IGNORED),
         ("FATAL:  no pg_hba.conf entry for host", "28000", Verdict.IGNORED),
-        ("the connection is closed", "08003", Verdict.FAILURE),
-        ('connection to server at "127.0.0.1", port 1 failed: Connection refused', "", Verdict.FAILURE),
+        ("the connection is closed", "08003", GONE),
+        ('connection to server at "127.0.0.1", port 1 failed: Connection refused', "", GONE),
     ],
 )
 def test_libpq_says_it_in_words(text: str, state: str, verdict: Verdict) -> None:
     """Where the driver kept the SQLSTATE to itself, the text of the server tells it."""
-    assert (code_of(DriverError(text)), classify(DriverError(text))) == (state, verdict)
+    error = OperationalError(text)
+    assert (code_of(error), classify(error)) == (state, verdict)
 
 
 @pytest.mark.parametrize(
     ("exc", "verdict"),
     [
-        (ConnectionRefusedError(), Verdict.FAILURE),
-        (FileNotFoundError(2, "the socket does not exist"), Verdict.FAILURE),
-        (TimeoutError(), Verdict.FAILURE),
+        (ConnectionRefusedError(), GONE),
+        (FileNotFoundError(2, "the socket does not exist"), GONE),
+        (TimeoutError(), GONE),
         (DriverError("nobody knows"), Verdict.FAILURE),
-        (InterfaceError("connection is closed"), Verdict.FAILURE),
+        (InterfaceError("connection is closed"), GONE),
         (InterfaceError("another operation is in progress"), Verdict.IGNORED),
         (ProgrammingError("the query has 2 placeholders but 1 parameters were passed"), Verdict.IGNORED),
         (ProgrammingError("no such column", "42703"), Verdict.SUCCESS),
@@ -103,10 +112,10 @@ def test_sqlalchemys_wrapper_is_looked_into() -> None:
         ("SQLITE_ERROR", "SQLITE_ERROR", Verdict.SUCCESS),
         ("SQLITE_IOERR_WRITE", "SQLITE_IOERR", Verdict.FAILURE),
         ("SQLITE_FULL", "SQLITE_FULL", Verdict.FAILURE),
-        ("SQLITE_CANTOPEN_ISDIR", "SQLITE_CANTOPEN", Verdict.FAILURE),
+        ("SQLITE_CANTOPEN_ISDIR", "SQLITE_CANTOPEN", GONE),
         ("SQLITE_READONLY_DBMOVED", "SQLITE_READONLY", Verdict.FAILURE),
         ("SQLITE_CORRUPT", "SQLITE_CORRUPT", Verdict.FAILURE),
-        ("SQLITE_NOTADB", "SQLITE_NOTADB", Verdict.FAILURE),
+        ("SQLITE_NOTADB", "SQLITE_NOTADB", GONE),
     ],
 )
 def test_sqlite_names_its_errors(name: str, code: str, verdict: Verdict) -> None:

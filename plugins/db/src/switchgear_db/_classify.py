@@ -11,9 +11,12 @@ from collections.abc import Mapping
 
 from switchgear.spi import Verdict
 
+#: It is not there, so neither for reads nor for writes.
+_GONE = Verdict.FAILURE.everywhere()
+
 #: A whole code, or the first two characters of an SQLSTATE (its class). Any other code is an answer: the server served.
 VERDICTS: Mapping[str, Verdict] = {
-    "08": Verdict.FAILURE,  # connection exceptions
+    "08": _GONE,  # connection exceptions
     "25006": Verdict.FAILURE,  # read-only transaction: after a failover we talk to a standby
     "25P02": Verdict.IGNORED,  # the transaction had failed before: only a consequence
     "25P03": Verdict.IGNORED,  # idle in transaction for too long: the application's fault, as is 57P05
@@ -23,19 +26,19 @@ VERDICTS: Mapping[str, Verdict] = {
     "53": Verdict.FAILURE,  # out of disk, out of memory
     "53300": Verdict.THROTTLED,  # too many connections: alive, but full
     "53400": Verdict.THROTTLED,
-    "57": Verdict.FAILURE,  # shut down, crashed, starting up
+    "57": _GONE,  # shut down, crashed, starting up
     "57014": Verdict.SUCCESS,  # cancelled, by whatever deadline: how long it took is what tells, as a slow call
     "57P04": Verdict.IGNORED,  # the database was dropped
     "57P05": Verdict.IGNORED,
     "58": Verdict.FAILURE,  # the server's I/O
     "F0": Verdict.FAILURE,
     "XX": Verdict.FAILURE,  # internal errors, corrupted data
-    "SQLITE_CANTOPEN": Verdict.FAILURE,
+    "SQLITE_CANTOPEN": _GONE,
     "SQLITE_CORRUPT": Verdict.FAILURE,
     "SQLITE_FULL": Verdict.FAILURE,
     "SQLITE_IOERR": Verdict.FAILURE,
     "SQLITE_NOMEM": Verdict.FAILURE,
-    "SQLITE_NOTADB": Verdict.FAILURE,
+    "SQLITE_NOTADB": _GONE,
     "SQLITE_PROTOCOL": Verdict.FAILURE,
     "SQLITE_READONLY": Verdict.FAILURE,
 }
@@ -98,6 +101,7 @@ def classify(exc: BaseException) -> Verdict:
     orig = getattr(exc, "orig", None) or exc
     if type(orig).__module__ == "sqlalchemy.exc":  # without a driver's error inside
         return Verdict.IGNORED  # it is about this process: an exhausted pool, a closed result
-    if isinstance(orig, _MISTAKES) or any(kind.__name__ in _MISUSE for kind in type(orig).__mro__):
+    kinds = {kind.__name__ for kind in type(orig).__mro__}
+    if isinstance(orig, _MISTAKES) or kinds & _MISUSE:
         return Verdict.IGNORED
-    return Verdict.FAILURE
+    return _GONE if isinstance(orig, OSError) or "OperationalError" in kinds else Verdict.FAILURE

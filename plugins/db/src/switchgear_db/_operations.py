@@ -16,13 +16,15 @@ def _operation(name: str, klass: OperationClass) -> Operation:
 #: Reads no rows, but writes none either, and should be as quick.
 CONNECT = _operation("connect", "read")
 COMMIT = _operation("commit", "write")
+#: Reading on from a server-side cursor.
+FETCH = _operation("fetch", "read")
 #: Ends a transaction or a part of one, or tidies up a session. Never refused.
 FINISH = _operation("finish", "read")
 #: CALL, DO, COPY, LOCK and words unknown here: they may write.
 OTHER = _operation("other", "write")
 
 _WORDS: Mapping[OperationClass, str] = {
-    "read": "begin explain fetch pragma savepoint select set show start table values",
+    "read": "begin explain pragma savepoint select set show start table values",
     "write": "delete insert merge replace update",
     # The server's housekeeping takes as long as it takes.
     "admin": "alter analyze comment create drop grant refresh reindex revoke truncate vacuum",
@@ -32,6 +34,7 @@ _FINISHING = "abort commit discard end release reset rollback unlisten"
 _BY_WORD = {
     **{word: _operation(word, klass) for klass, words in _WORDS.items() for word in words.split()},
     **dict.fromkeys(_FINISHING.split(), FINISH),
+    "fetch": FETCH,
 }
 
 OPERATIONS = (CONNECT, COMMIT, OTHER, *dict.fromkeys(_BY_WORD.values()))

@@ -34,8 +34,7 @@ def _creator(waist: Waist, create: Callable[[Any], Any]) -> Callable[..., Any]:
         try:
             connection = create(connection_record)
         except BaseException as exc:
-            # No address of the service can be reached, whatever one wanted to do there.
-            waist.failed(permit, exc, everywhere=True)
+            waist.failed(permit, exc)
             raise
         # Only half of a call. A pool connects too seldom to be judged by it: the statement that follows tells.
         permit.release()

@@ -15,12 +15,7 @@ class DbCallNotPermitted(CallNotPermitted, OperationalError, ConnectionError):
     Its SQLSTATE, for code that looks there: 08001, unable to establish a connection.
     """
 
-    code = OperationalError.code
     sqlstate = pgcode = "08001"
-    statement = None
-    params = None
-    ismulti = None
-    connection_invalidated = False
     hide_parameters = False
 
     @property

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from switchgear.spi import CallNotPermitted, Operation, Permit, Service, Verdict
 from switchgear_db import _metrics as metrics
 from switchgear_db._classify import CONFIGURATION, CONTENTION, NO_WRITES, code_of
-from switchgear_db._operations import COMMIT, FINISH, operation_of
+from switchgear_db._operations import COMMIT, FETCH, FINISH, operation_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import ExceptionContext
@@ -97,7 +97,7 @@ class Waist:
 
     def ending(self, call: Callable[..., None], outcome: str) -> Callable[..., None]:
         """A COMMIT shows how fast the server writes, and is evidence. A ROLLBACK is not: it mostly follows a failure,
-        and its success would halve the rate of failures. One that fails comes to `error`.
+        which its success would halve, and its own failure count twice.
         """
 
         def guarded(connection: Any, *arguments: Any, **named: Any) -> None:
@@ -121,12 +121,9 @@ class Waist:
 
     # -- failures ------------------------------------------------------------------------------------------------
 
-    def failed(self, permit: Permit, exc: BaseException, *, everywhere: bool = False) -> None:
-        """Settle a permit by what its call raised; `everywhere`: a failure would be one of the whole service."""
-        setattr(exc, _JUDGED, True)
-        if not isinstance(exc, Exception):
-            permit.release()
-            return
+    def failed(self, permit: Permit, exc: BaseException) -> None:
+        """Settle a permit by what its call raised."""
+        setattr(_root(exc), _JUDGED, True)
         code = code_of(exc)
         if code in CONTENTION:
             self.service.count(metrics.CONTENTION, kind=CONTENTION[code])
@@ -134,27 +131,25 @@ class Waist:
             self.service.count(metrics.MISCONFIGURED)
         if code in NO_WRITES and permit.domain == self.read:
             permit.settle(Verdict.SUCCESS)  # a read that turned out to write
-        elif everywhere and (verdict := self.service.backend.classify(exc)) == Verdict.FAILURE:
-            permit.settle(verdict.everywhere(), exc)
         else:
             permit.fail(exc)
 
     def unjudged(self, exc: BaseException, operation: Operation) -> None:
         """Learn from what failed outside the calls that hold permits."""
-        cause = getattr(exc, "orig", None) or exc
-        if isinstance(exc, CallNotPermitted) or not isinstance(exc, Exception) or hasattr(cause, _JUDGED):
+        if isinstance(exc, CallNotPermitted) or not isinstance(exc, Exception) or hasattr(_root(exc), _JUDGED):
             return
         permit = self.follow(operation, self.read)
         if permit is not None:
-            self.failed(permit, cause)
+            self.failed(permit, exc)
 
     def error(self, context: ExceptionContext) -> None:
-        """SQLAlchemy met an error: also in fetching from a server-side cursor, in a ROLLBACK, in a ping."""
+        """SQLAlchemy met an error, which may have come up in reading from a server-side cursor."""
         if context.is_disconnect:
             self.service.count(metrics.DISCONNECTS)
-        # A ping finds connections that died while idle. The pool makes a new one, which tells how the server is.
-        if not context.is_pre_ping:
-            self.unjudged(context.original_exception, FINISH)
+        # Without a statement it is a ROLLBACK on a connection that failed before, or a ping that found one which died
+        # while idle. Its successor will tell how the server is.
+        if context.execution_context is not None:
+            self.unjudged(context.original_exception, FETCH)
 
 
 def _info(connection: Any) -> dict[str, Any] | None:
@@ -164,3 +159,9 @@ def _info(connection: Any) -> dict[str, Any] | None:
     except (AttributeError, NotImplementedError):
         return None
     return info if type(info) is dict else None
+
+
+def _root(exc: BaseException) -> BaseException:
+    """The driver's own error, which SQLAlchemy wraps, for asyncpg even twice."""
+    orig = getattr(exc, "orig", None)
+    return _root(orig) if isinstance(orig, BaseException) and orig is not exc else exc
