@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -152,6 +153,17 @@ def test_a_path_is_a_key_of_toml(names: list[str]) -> None:
     for name in reversed(names):
         expected = {name: expected}
     assert tomllib.loads(f"{dotted(tuple(names))} = 1") == expected
+
+
+def test_errors_survive_a_process_boundary(read: Read) -> None:
+    """They pickle with all their data, as a pool of workers needs."""
+    with pytest.raises(ConfigurationError) as raised:
+        read(memory("sise = 1", "rmp = false"))
+    copy = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - our own
+    assert str(copy) == str(raised.value)
+    assert [(one.key, one.problem) for one in copy.errors] == [(one.key, one.problem) for one in raised.value.errors]
+    missing = pickle.loads(pickle.dumps(MissingDependency("It", install="it>=1")))  # noqa: S301
+    assert (missing.what, missing.install) == ("It", "it>=1")
 
 
 # -- plugins that a configuration names ------------------------------------------------------------------------------
