@@ -165,7 +165,7 @@ class _CountTally:
 class _TimeTally:
     """A ring of buckets with running totals: reading is O(1), and a step in time costs only the buckets it passes."""
 
-    __slots__ = ("_bucket", "_latest", "_rows", "_width", "calls", "halves", "slow")
+    __slots__ = ("_latest", "_rows", "_width", "calls", "halves", "slow")
 
     def __init__(self, width: float, buckets: int) -> None:
         self._width = width
