@@ -45,5 +45,5 @@ def test_date_without_a_date() -> None:
 
 def test_remaining() -> None:
     """Only limits that the answer names are reported."""
-    headers = {"x-ratelimit-remaining-requests": "59", "x-ratelimit-limit-tokens": "1000"}
+    headers = {b"x-ratelimit-remaining-requests": b"59", b"x-ratelimit-limit-tokens": b"1000"}
     assert remaining_of(headers) == {"requests": 59.0}

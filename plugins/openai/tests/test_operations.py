@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
@@ -81,7 +82,7 @@ def test_domain(request_: httpx2.Request, domain: str) -> None:
 def test_body_that_can_be_read_once_is_left_alone() -> None:
     """A streamed request body is not consumed to find a model in it."""
 
-    async def chunks():  # type: ignore[no-untyped-def] # noqa: ANN202
+    async def chunks() -> AsyncIterator[bytes]:
         yield json.dumps({"model": "gpt"}).encode()
 
     headers = {"content-type": "application/json", "content-length": "16"}

@@ -23,7 +23,10 @@ SUCCESS, IGNORED = Verdict.SUCCESS, Verdict.IGNORED
 
 
 async def begin(client: openai.AsyncOpenAI, **options: Any) -> openai.AsyncStream[Any]:
-    return await client.chat.completions.create(model=MODEL, messages=TEXT, stream=True, **options)
+    stream: openai.AsyncStream[Any] = await client.chat.completions.create(
+        model=MODEL, messages=TEXT, stream=True, **options
+    )
+    return stream
 
 
 async def test_verdict_waits_for_the_end(client: openai.AsyncOpenAI, witness: Witness) -> None:

@@ -133,12 +133,12 @@ def test_begun() -> None:
     assert watch.begun
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_compressed_stream(encoding: str) -> None:
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
+def test_compressed_stream(encoding: bytes) -> None:
     """Compressed streams are read too, piece by piece."""
 
     def packed(body: bytes) -> list[bytes]:
-        data = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+        data = gzip.compress(body) if encoding == b"gzip" else zlib.compress(body)
         return [data[:11], data[11:]]
 
     assert outcome(EventWatch(encoding), packed(sse(HEAD, LAST))).verdict == Verdict.SUCCESS
@@ -147,8 +147,8 @@ def test_compressed_stream(encoding: str) -> None:
 
 def test_blind() -> None:
     """Where the encoding is unknown, or the bytes are not of it, or an event is huge, the end is a good one."""
-    assert outcome(EventWatch("zstd"), [sse(HEAD)]).verdict == Verdict.SUCCESS
-    assert outcome(EventWatch("gzip"), [sse(HEAD)]).verdict == Verdict.SUCCESS
+    assert outcome(EventWatch(b"zstd"), [sse(HEAD)]).verdict == Verdict.SUCCESS
+    assert outcome(EventWatch(b"gzip"), [sse(HEAD)]).verdict == Verdict.SUCCESS
     assert outcome(EventWatch(), [b"data: " + b"x" * 2**20]).verdict == Verdict.SUCCESS
 
 
@@ -160,9 +160,9 @@ CHAT = {
 }
 
 
-@pytest.mark.parametrize("encoding", ["", "gzip"])
+@pytest.mark.parametrize("encoding", [b"", b"gzip"])
 @pytest.mark.parametrize("size", [1, 10_000])
-def test_document(encoding: str, size: int) -> None:
+def test_document(encoding: bytes, size: int) -> None:
     """A JSON answer that closes is a success, and its usage is found, in one piece or many, compressed or not."""
     text = json.dumps({"filling": "x" * 10_000, **CHAT}, indent=1).encode()
     body = gzip.compress(text) if encoding else text
@@ -207,6 +207,6 @@ def test_web_page() -> None:
 @example([sse([{"usage": {}}])])
 def test_nothing_surprises_it(pieces: list[bytes]) -> None:
     """Whatever a server sends, a watch has a verdict and raises nothing."""
-    for watch in (EventWatch(), EventWatch("gzip"), DocumentWatch(), DocumentWatch("deflate"), Watch()):
+    for watch in (EventWatch(), EventWatch(b"gzip"), DocumentWatch(), DocumentWatch(b"deflate"), Watch()):
         assert outcome(watch, pieces).verdict.name in {"SUCCESS", "FAILURE", "THROTTLED", "EXHAUSTED"}
         watch.tokens()

@@ -15,7 +15,7 @@ from switchgear_openai._encoding import decoder
 from switchgear_openai._limits import wait_of
 from switchgear_openai._operations import Call
 from switchgear_openai._stream import PeekedBody, WatchedBody, of_family
-from switchgear_openai._watch import DocumentWatch, EventWatch, Finding, Watch, WebPageWatch
+from switchgear_openai._watch import SERVED, DocumentWatch, EventWatch, Finding, Watch, WebPageWatch
 
 if TYPE_CHECKING:
     from switchgear_openai._guard import Guard
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _PEEK = 4096
 #: Streams of these have an end to wait for; what others look like when they are whole is not known.
 _FINISHING = frozenset({"openai.chat.completions", "openai.completions", "openai.responses"})
+#: What stands in for the watch until there is an answer.
+_NOTHING_YET = Watch()
 
 
 class Exchange:
@@ -37,27 +39,27 @@ class Exchange:
         self._permit = permit
         self._request = request
         self._started = monotonic()
-        self._watch = Watch()
+        self._watch = _NOTHING_YET
 
     # -- the answer's head ---------------------------------------------------------------------------------------
 
-    async def answered(self, response: Any) -> None:
+    async def answered(self, response: Any, headers: dict[bytes, bytes]) -> None:
         """Judges an error by its status and code; watches the body of anything else."""
         if response.is_error:
-            await self._error(response)
+            await self._error(response, headers)
             return
-        self._watch = self._watch_for(response)
+        self._watch = self._watch_for(response, headers)
         if response.is_closed:  # a body that came with the head, as a mock's does
             self.passes(response.content)
             self.ended()
         else:
             response.stream = of_family(WatchedBody, self._guard.family.AsyncByteStream)(response.stream, self)
 
-    async def _error(self, response: Any) -> None:
+    async def _error(self, response: Any, headers: dict[bytes, bytes]) -> None:
         if response.is_closed:
-            head, encoding = response.content[:_PEEK], ""
+            head, encoding = response.content[:_PEEK], b""
         else:
-            head, encoding = await self._peek(response), response.headers.get("content-encoding", "")
+            head, encoding = await self._peek(response), headers.get(b"content-encoding", b"")
         status: int = response.status_code
         names = _names(head, encoding)
         if status in AUTH_STATUSES:
@@ -77,19 +79,17 @@ class Exchange:
                 await body.aclose()
             raise
 
-    def _watch_for(self, response: Any) -> Watch:
+    def _watch_for(self, response: Any, headers: dict[bytes, bytes]) -> Watch:
         if not response.is_success:  # a redirection; where it leads to is another request
             return Watch()
-        headers = response.headers
-        encoding = "" if response.is_closed else headers.get("content-encoding", "")
-        content = headers.get("content-type", "")
-        json_expected = "json" in self._request.headers.get("accept", "")
-        if json_expected and content.startswith("text/html"):
+        encoding = b"" if response.is_closed else headers.get(b"content-encoding", b"")
+        content = headers.get(b"content-type", b"")
+        if self._call.expects_json and content.startswith(b"text/html"):
             return WebPageWatch()
-        if self._call.streamed or content.startswith("text/event-stream"):
+        if self._call.streamed or content.startswith(b"text/event-stream"):
             finishing = self._call.streamed and self._call.operation.name in _FINISHING
             return EventWatch(encoding, must_finish=finishing)
-        if json_expected and content.startswith("application/json"):
+        if self._call.expects_json and content.startswith(b"application/json"):
             return DocumentWatch(encoding)
         return Watch()
 
@@ -146,14 +146,17 @@ class Exchange:
         self._permit.fail(exc)
 
     def _settle(self, finding: Finding) -> None:
-        self._permit.settle(finding.verdict, finding.cause)
+        if finding is SERVED:
+            self._permit.succeed()  # the cheaper way
+        else:
+            self._permit.settle(finding.verdict, finding.cause)
         if finding.truncated:
             self._guard.service.count("truncated_streams")
         for kind, amount in self._watch.tokens().items():
             self._guard.service.count("tokens", amount, kind=kind)
 
 
-def _names(head: bytes, encoding: str) -> tuple[str, ...]:
+def _names(head: bytes, encoding: bytes) -> tuple[str, ...]:
     """What the error is called, where the body is an error of this API."""
     decode = decoder(encoding)
     try:

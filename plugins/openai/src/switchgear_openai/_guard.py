@@ -21,6 +21,7 @@ import openai
 
 from switchgear.spi import ConfigurationError, Permit, Service
 from switchgear_openai._exchange import Exchange
+from switchgear_openai._headers import fields_of
 from switchgear_openai._limits import KINDS, remaining_of
 from switchgear_openai._operations import Call, call_of
 from switchgear_openai._refusal import OpenAICallNotPermitted
@@ -65,8 +66,9 @@ class Guard:
         exchange = Exchange(self, call, permit, request)
         try:
             response = await send(request)
-            self.remaining.update(remaining_of(response.headers))
-            await exchange.answered(response)
+            headers = fields_of(response.headers)
+            self.remaining.update(remaining_of(headers))
+            await exchange.answered(response, headers)
         except BaseException as exc:
             if (instead := exchange.failed(exc)) is not None:
                 raise instead from exc

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 KINDS = ("requests", "tokens")
 
+_REMAINING = {kind: f"x-ratelimit-remaining-{kind}".encode() for kind in KINDS}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -30,13 +31,13 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
     return max((_duration(headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in used_up), default=0) or None
 
 
-def remaining_of(headers: Mapping[str, str]) -> dict[str, float]:
+def remaining_of(headers: Mapping[bytes, bytes]) -> dict[str, float]:
     """How many requests and tokens are left, by kind, where the answer says so."""
-    left = {kind: _number(headers.get(f"x-ratelimit-remaining-{kind}", "")) for kind in KINDS}
-    return {kind: number for kind, number in left.items() if number is not None}
+    said = {kind: headers[name] for kind, name in _REMAINING.items() if name in headers}
+    return {kind: number for kind, text in said.items() if (number := _number(text)) is not None}
 
 
-def _number(text: str) -> float | None:
+def _number(text: str | bytes) -> float | None:
     try:
         number = float(text)
     except ValueError:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 
 from switchgear.spi import Operation, OperationClass
+from switchgear_openai._headers import fields_of
 
 #: What a model makes, and whether it may be made twice: that costs money but changes nothing, save where the API keeps
 #: the result (responses). "write", since it takes as long as the work does, unlike a "read".
@@ -58,6 +59,8 @@ class Call(NamedTuple):
     streamed: bool
     #: The SDK reads the body itself, and tries again when that fails; otherwise the caller does, at his own pace.
     read_by_sdk: bool
+    #: JSON was asked for, and not a file.
+    expects_json: bool
 
 
 def call_of(request: Any, home: bytes) -> Call:
@@ -66,18 +69,19 @@ def call_of(request: Any, home: bytes) -> Call:
     The domain is the model, as the JSON body names it, or "" where none is named. A client's copy may have another
     base_url and share the connections: there, it is host/model.
     """
-    body = _json_of(request)
+    headers = fields_of(request.headers)
+    body = _json_of(request, headers)
     model = body.get("model")
     domain = model if isinstance(model, str) and len(model) <= _LONGEST_MODEL else ""
     address: bytes = request.url.netloc
     if address != home:
         domain = f"{address.decode('ascii')}/{domain}".rstrip("/")
     streamed = body.get("stream") is True
-    by_caller = streamed or request.headers.get("x-stainless-raw-response") == "stream"
+    by_caller = streamed or headers.get(b"x-stainless-raw-response") == b"stream"
     operation = _operation_of(request.method, request.url.path)
     if by_caller:
         operation = _operation(operation.name.removeprefix("openai."), "stream", operation.idempotent)
-    return Call(operation, domain, address == home, streamed, not by_caller)
+    return Call(operation, domain, address == home, streamed, not by_caller, b"json" in headers.get(b"accept", b""))
 
 
 def _operation_of(method: str, path: str) -> Operation:
@@ -92,11 +96,10 @@ def _operation_of(method: str, path: str) -> Operation:
     return _operation(name, "read" if method == "GET" else "write", method == "GET")
 
 
-def _json_of(request: Any) -> dict[str, object]:
-    headers = request.headers
-    if not headers.get("content-type", "").startswith("application/json"):
+def _json_of(request: Any, headers: dict[bytes, bytes]) -> dict[str, object]:
+    if not headers.get(b"content-type", b"").startswith(b"application/json"):
         return {}
-    if not 0 < int(headers.get("content-length", "0")) <= LARGEST_BODY:
+    if not 0 < int(headers.get(b"content-length", b"0")) <= LARGEST_BODY:
         return {}
     try:
         body = json.loads(request.content)

@@ -27,6 +27,7 @@ _CLOSING = {b"{": b"}", b"[": b"]", b"<": b"\0"}
 _TELLING = re.compile(
     rb'"finish_reason":\s*"|"type":\s*"(?:response\.(?:completed|failed|incomplete)|error)"|"usage":\s*\{|"error":\s*[{"]'
 )
+_DECODER = json.JSONDecoder()
 _USAGE = re.compile(rb'"usage":\s*(?=\{)')
 _FINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
 
@@ -54,7 +55,7 @@ class Watch:
         usage: what the answer says about tokens, {} until it does.
     """
 
-    def __init__(self, encoding: str = "") -> None:
+    def __init__(self, encoding: bytes = b"") -> None:
         self.begun = False
         self.usage: Mapping[str, Any] = {}
         self._decode = decoder(encoding)
@@ -100,7 +101,7 @@ class Watch:
 class EventWatch(Watch):
     """Server-sent events. With `must_finish`, a stream without [DONE], finish_reason or final event was cut short."""
 
-    def __init__(self, encoding: str = "", *, must_finish: bool = True) -> None:
+    def __init__(self, encoding: bytes = b"", *, must_finish: bool = True) -> None:
         super().__init__(encoding)
         self._must_finish = must_finish
         self._finished = False
@@ -162,7 +163,7 @@ class EventWatch(Watch):
 class DocumentWatch(Watch):
     """One JSON document, of which both ends are kept."""
 
-    def __init__(self, encoding: str = "") -> None:
+    def __init__(self, encoding: bytes = b"") -> None:
         super().__init__(encoding)
         self._head = b""
         self._tail = b""
@@ -178,8 +179,7 @@ class DocumentWatch(Watch):
             return bad("the answer is not whole JSON" if tail else "the answer is empty")
         for match in _USAGE.finditer(tail):
             with suppress(ValueError):  # a part of some text that looks like it
-                usage, _ = json.JSONDecoder().raw_decode(tail[match.end() :].decode())
-                self.usage = _mapping(usage)
+                self.usage, _ = _DECODER.raw_decode(tail[match.end() :].decode())
         return SERVED
 
 
@@ -192,4 +192,4 @@ class WebPageWatch(Watch):
 
 def _mapping(value: object) -> Mapping[str, Any]:
     """The value, or an empty one in place of what is none: a compatible server may send anything."""
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
