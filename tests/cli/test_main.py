@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-import click
 import pytest
 
 from switchgear.cli._app import app
@@ -29,11 +28,14 @@ def test_help_has_examples_for_every_command(flag: str) -> None:
     """Each command shows how it is used, and says so in its own help."""
     shown = run(flag)
     assert shown.exit_code == 0
-    assert "switchgear check switchgear.toml --probe" in shown.stdout
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    assert [line for line in lines if line.startswith("switchgear check switchgear.toml --probe ")]
     for name, command in app.commands.items():
-        assert isinstance(command, click.Command)
-        assert f"  {name}" in shown.stdout
-        assert f"switchgear {name}" in run(name, flag).stdout.partition("Usage:")[2].partition("\n")[2]
+        assert command.short_help or command.help
+        assert [line for line in lines if line.startswith(f"{name} ")]
+        lines_of_its_own = run(name, flag).stdout.splitlines()
+        assert [line for line in lines_of_its_own if line.startswith(f"    switchgear {name}")]
+        assert not any("\\b" in line for line in lines_of_its_own)
 
 
 @pytest.mark.parametrize(

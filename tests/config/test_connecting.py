@@ -28,14 +28,15 @@ async def test_a_missing_sdk_is_said_with_the_pip_line(garden: Garden, read: Rea
     assert raised.value.install == "memory-sdk>=2"
 
 
-@pytest.mark.parametrize(("raised", "key"), [("'Bad.', key='url'", "settings.url"), ("'Bad.'", "settings")])
+@pytest.mark.parametrize(("argument", "key"), [(", key='url'", "settings.url"), ("", "settings")])
 async def test_what_a_plugin_says_of_its_settings_gets_the_path_of_the_key(
-    garden: Garden, read: Read, raised: str, key: str
+    garden: Garden, read: Read, argument: str, key: str
 ) -> None:
-    """A plugin knows the names of its settings, not under which service they stand."""
-    garden.plant("picky", WORKING.replace("    yield settings", f"    raise ConfigurationError({raised})\n    yield"))
+    """A plugin knows the names of its settings, not under which service they stand. What it quotes is redacted."""
+    error = f"ConfigurationError('Bad: redis://:pw@host'{argument})"
+    garden.plant("picky", WORKING.replace("    yield settings", f"    raise {error}\n    yield"))
     config = read('[services.cache]\nplugin = "picky"')
     with pytest.raises(ConfigurationError) as found:
         async with Switchgear(config):
             pass
-    assert str(found.value) == f"services.cache.{key}: Bad."
+    assert str(found.value) == f"services.cache.{key}: Bad: redis://***@host"

@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, cast
 
 from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
+from switchgear._converter import make_converter, table
 from switchgear._environment import value_of
 from switchgear._errors import ConfigurationError
 from switchgear._keypath import KeyPath, Table, is_table
 from switchgear._spec import OperationClass
-from switchgear._structure import make_converter, read, table
+from switchgear._structure import read
 from switchgear._window import CountWindow, TimeWindow, Window
 
 

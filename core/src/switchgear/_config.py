@@ -27,7 +27,6 @@ from switchgear._environment import PREFIX, overlay, resolve
 from switchgear._errors import ConfigurationError, MissingDependency
 from switchgear._gear_config import GearConfig
 from switchgear._keypath import Table
-from switchgear._plugins import Plugins
 from switchgear._toml import read_tables
 
 #: The environment variable that names the file.
@@ -76,7 +75,7 @@ def _read(
             key = key.rpartition(".")[0]
         return origins.get(key, source)
 
-    services = Services(origin, errors).read(tables, lambda chosen: Plugins(chosen=chosen, environ=environ))
+    services = Services(environ, origin, errors).read(tables)
     if errors:
         first = {error.key: error for error in reversed(errors)}  # what follows from it, at the same key, is no news
         told = [_told(error, origin(error.key), source) for error in errors if first[error.key] is error]

@@ -17,6 +17,7 @@ from switchgear._clock import Clock, monotonic
 from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
 from switchgear._group import BreakerGroup
 from switchgear._prober import Prober
+from switchgear._redact import redact
 from switchgear._service import Service
 from switchgear._spec import Backend
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from switchgear._gear_config import GearConfig, ServiceConfig
 
 ClientT = TypeVar("ClientT")
+
+#: What a plugin says of its settings may be a paragraph, in characters.
+_LONGEST = 1000
 
 #: Closing all clients may take so long, in seconds, even when the application is being cancelled.
 _CLOSING = 10.0
@@ -48,7 +52,9 @@ class Switchgear:
 
     @classmethod
     def from_toml(cls, path: str | PathLike[str]) -> Switchgear:
-        """The services of a configuration file. Raises ConfigurationError, MissingDependency, PluginError."""
+        """The services of a configuration file. Raises ConfigurationError, with all that is wrong, and
+        MissingDependency where configurations cannot be read (they need an extra).
+        """
         from switchgear._config import read_toml
 
         return cls(read_toml(path))
@@ -179,7 +185,7 @@ def _in_words(configured: ServiceConfig) -> Generator[None]:
         yield
     except ConfigurationError as exc:
         key = f"services.{configured.name}.settings"
-        raise ConfigurationError(exc.problem, f"{key}.{exc.key}" if exc.key else key) from exc
+        raise ConfigurationError(redact(exc.problem, _LONGEST), f"{key}.{exc.key}" if exc.key else key) from exc
     except ImportError as exc:
         if not backend.sdk:
             raise

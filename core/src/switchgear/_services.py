@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from switchgear._breaker_table import read_breaker
+from switchgear._converter import make_converter, table
 from switchgear._errors import ConfigurationError, SwitchgearError
 from switchgear._gear_config import ServiceConfig
 from switchgear._keypath import KeyPath, Table, dotted, is_table
 from switchgear._plugins import Plugins
 from switchgear._redact import redact
 from switchgear._spec import Backend
-from switchgear._structure import make_converter, read, table
+from switchgear._structure import read
 
 #: What a plugin says of its settings may be a paragraph, in characters.
 _LONGEST = 1000
@@ -42,21 +43,24 @@ _outline.register_structure_hook_func(lambda type_: type_ == Table, lambda given
 class Services:
     """Reads services. Whatever is wrong is added to `errors`; then the result is of no use."""
 
-    def __init__(self, origin: Callable[[str], str], errors: list[ConfigurationError]) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], origin: Callable[[str], str], errors: list[ConfigurationError]
+    ) -> None:
+        self._environ = environ
         self._origin = origin
         self._errors = errors
 
-    def read(self, tables: Table, plugins: Callable[[Mapping[str, str]], Plugins]) -> tuple[ServiceConfig, ...]:
+    def read(self, tables: Table) -> tuple[ServiceConfig, ...]:
         """All services of a file's tables."""
         file = read(tables, lambda given: _outline.structure(given, _File), (), self._errors)
         if file is None:
             return ()
         try:
-            found = plugins(file.plugins)
+            plugins = Plugins(chosen=file.plugins, environ=self._environ)
         except ConfigurationError as error:
             self._errors.append(error)
             return ()
-        services = [self._service(name, given, found) for name, given in file.services.items()]
+        services = [self._service(name, given, plugins) for name, given in file.services.items()]
         return tuple(service for service in services if service is not None)
 
     def _service(self, name: str, given: Table, plugins: Plugins) -> ServiceConfig | None:
@@ -77,21 +81,21 @@ class Services:
         )
 
     def _backend(self, service: _Service, plugins: Plugins, path: KeyPath) -> Backend[Any, Any] | None:
-        key = "plugin"
         try:
             backends = {backend.name: backend for backend in plugins.load(service.plugin)}
-            key = "backend"
-            name = service.backend
-            if name is None:
-                if len(backends) > 1 and service.plugin not in backends:
-                    raise ConfigurationError(f"Say which backend of the plugin is meant: {', '.join(backends)}.")
-                name = service.plugin if service.plugin in backends else next(iter(backends))
-            if name not in backends:
-                raise ConfigurationError.unknown("backend", name, backends)
-            return backends[name]
         except SwitchgearError as error:
-            self._errors.append(ConfigurationError(str(error), key=dotted((*path, key))))
+            self._errors.append(ConfigurationError(str(error), dotted((*path, "plugin"))))
             return None
+        name = service.backend or (service.plugin if service.plugin in backends else "")
+        if not name and len(backends) == 1:
+            return next(iter(backends.values()))
+        if name in backends:
+            return backends[name]
+        key = dotted((*path, "backend"))
+        which = f"Say which backend of the plugin is meant: {', '.join(backends)}."
+        unknown = ConfigurationError.unknown("backend", name, backends, key=key)
+        self._errors.append(unknown if name else ConfigurationError(which, key))
+        return None
 
     def _read_settings(self, given: Table, backend: Backend[Any, Any], path: KeyPath) -> Any:
         errors: list[ConfigurationError] = []

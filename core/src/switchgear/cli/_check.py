@@ -29,7 +29,7 @@ _PIPELINE = ("Breaker", "call")
 @click.option("--probe", is_flag=True, help="Also connect every backend, and ask it for a sign of life.")
 @click.option("--json", "as_json", is_flag=True, help="Print an object instead of text.")
 def check(*, file: str | None, probe: bool, as_json: bool) -> None:
-    r"""Check the configuration in FILE, and show what it comes to.
+    """Check the configuration in FILE, and show what it comes to.
 
     All that is wrong is listed, each with the path of its key. Without --probe nothing is connected. Without FILE it is
     the configuration in the environment: SWITCHGEAR_CONFIG names a file, and SWITCHGEAR__SERVICES__NAME__SETTINGS__KEY
@@ -44,7 +44,7 @@ def check(*, file: str | None, probe: bool, as_json: bool) -> None:
       SWITCHGEAR_CONFIG=switchgear.toml switchgear check --json
 
     Exit codes: 0 all is well, 1 a backend did not answer, 2 the configuration is wrong.
-    """
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
     try:
         with redirect_stdout(sys.stderr):  # a plugin that prints must not get into what we print
             config = read_toml(file) if file is not None else read_environment()

@@ -21,7 +21,7 @@ _STYLES = {PluginState.ACTIVE: "green", PluginState.BLOCKED: "yellow"}
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects instead of a table.")
 @click.option("--traceback", is_flag=True, help="Print where a BROKEN plugin raised its error.")
 def plugins(*, as_json: bool, traceback: bool) -> None:
-    r"""List the installed plugins. Each is imported to see whether it works; none can stop the others.
+    """List the installed plugins. Each is imported to see whether it works; none can stop the others.
 
     \b
     ACTIVE         it works
@@ -35,7 +35,7 @@ def plugins(*, as_json: bool, traceback: bool) -> None:
       switchgear plugins
       switchgear plugins --json | jq '.[] | select(.state != "ACTIVE")'
       SWITCHGEAR_PLUGINS=redis,db switchgear plugins
-    """
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
     with redirect_stdout(sys.stderr):  # a plugin that prints must not get into what we print
         infos = Plugins().infos()
     if as_json:
