@@ -9,6 +9,7 @@ import click
 from switchgear._errors import SwitchgearError
 from switchgear.cli._check import check
 from switchgear.cli._plugins import plugins
+from switchgear.demo._command import demo
 
 
 class _Refusal(click.ClickException):
@@ -28,16 +29,18 @@ class _App(click.Group):
 @click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="switchgear", prog_name="switchgear", message="%(prog)s %(version)s")
 def app() -> None:
-    r"""Circuit breakers for the backends of an application.
+    """Circuit breakers for the backends of an application.
 
     \b
+    switchgear demo                             four real backends, broken one after another
     switchgear plugins                          what is installed, and does it load
     switchgear check switchgear.toml            is the configuration right, and what does it come to
     switchgear check switchgear.toml --probe    ... and do the backends answer
 
     Exit codes: 0 all is well, 1 a backend is not, 2 it could not be done, 130 interrupted.
-    """
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
 
 
 app.add_command(check)
+app.add_command(demo)
 app.add_command(plugins)

@@ -1,0 +1,50 @@
+"""One run of the demo, from the first server to the last."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import anyio
+
+from switchgear.demo._board import open_board
+from switchgear.demo._ledger import Ledger
+from switchgear.demo._screen import Screen, line
+from switchgear.demo._script import faults, play
+from switchgear.demo._summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+async def show(console: Console, *, duration: float, seed: int, live: bool) -> Summary:
+    """Starts everything, breaks and heals it for `duration` seconds, ends everything.
+
+    Progress goes to the console: as a screen that is drawn over and over (`live`), or line by line. The seed decides
+    which requests come and in which order the faults do. Raises ServerUnavailable for a server that cannot be had, and
+    what Switchgear.from_toml raises.
+    """
+    # The clients log what is broken here on purpose.
+    logging.getLogger().addHandler(logging.NullHandler())
+    console.print("Starting four servers on 127.0.0.1 ...")
+    async with open_board(console.print) as board:
+        from switchgear.demo._storefront import Storefront  # loads the clients' SDKs
+
+        console.print()
+        console.print(board.configuration, style="dim")
+        groups = {name: service.group for name, service in board.gear.services.items()}
+        storefront = Storefront(board.gear, random.Random(seed))  # noqa: S311  repeatable
+        await storefront.open()
+        script = faults(board)
+        random.Random(seed).shuffle(script)  # noqa: S311
+        ledger = Ledger(groups, tell=None if live else lambda note: console.print(line(note), soft_wrap=True))
+        leave = board.gear.subscribe(ledger)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(storefront.run, ledger)
+            if live:
+                tasks.start_soon(Screen(console, ledger, storefront.kinds, duration=duration, seed=seed).run)
+            await play(script, ledger, duration)
+            tasks.cancel_scope.cancel()
+        leave()
+        return summarise(ledger, board.servers.names(), seed)

@@ -1,0 +1,125 @@
+"""What came of it all: as JSON, as tables, and in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from switchgear.demo._ledger import Ledger
+
+#: Service -> plugin.
+PLUGINS = {"cache": "redis", "files": "s3", "llm": "openai", "db": "db"}
+
+_PHASES = {"before": "before", "during_fault": "during the faults", "after": "after"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceResult:
+    """One service. Where it suffered several faults, the times are those of the worst; None if one did not come."""
+
+    plugin: str
+    server: str
+    calls: int
+    failures: int
+    refused: int
+    trips: int
+    recovered: bool
+    time_to_protect: float | None
+    time_to_recover: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One run, under the names of its JSON; times in seconds, shares 0..1. See the ledger for what the words mean."""
+
+    ok: bool
+    services: Mapping[str, ServiceResult]
+    goodput: Mapping[str, float | None]
+    seed: int
+
+    def to_json(self) -> dict[str, object]:
+        """As an object."""
+        return asdict(self)
+
+
+def summarise(ledger: Ledger, servers: Mapping[str, str], seed: int) -> Summary:
+    """The summary of a run; `servers` names the real one of each service."""
+    services = {name: _service(ledger, name, server) for name, server in servers.items()}
+    ok = all(service.recovered and service.time_to_protect is not None for service in services.values())
+    return Summary(ok=ok, services=services, goodput=ledger.goodput(), seed=seed)
+
+
+def _service(ledger: Ledger, name: str, server: str) -> ServiceResult:
+    account = ledger.accounts[name]
+    acts = [act for act in ledger.acts if act.service == name]
+    recover = _longest(act.time_to_recover for act in acts)
+    return ServiceResult(
+        plugin=PLUGINS[name],
+        server=server,
+        calls=account.calls,
+        failures=account.failures,
+        refused=account.refused,
+        trips=account.trips,
+        recovered=recover is not None,
+        time_to_protect=_longest(act.time_to_protect for act in acts),
+        time_to_recover=recover,
+    )
+
+
+def _longest(times: Iterable[float | None]) -> float | None:
+    known = [-1.0 if time is None else time for time in times]
+    return round(max(known), 3) if known and min(known) >= 0 else None
+
+
+def draw(summary: Summary) -> RenderableType:
+    """As tables for people."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for heading in ("service", "server"):
+        table.add_column(heading, vertical="bottom")
+    for heading in ("calls", "failed", "refused", "trips", "time to\nprotect", "time to\nrecover"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, service in summary.services.items():
+        table.add_row(
+            Text(name, style="bold"),
+            service.server,
+            *(str(count) for count in (service.calls, service.failures, service.refused, service.trips)),
+            _seconds(service.time_to_protect, "not"),
+            _seconds(service.time_to_recover, "not"),
+        )
+    shares = ", ".join(f"{_share(share)} {_PHASES[phase]}" for phase, share in summary.goodput.items())
+    goodput = Text(f"Answered of the requests that did not need the broken service: {shares}.")
+    sentence = Text(in_words(summary), style="green" if summary.ok else "bold red")
+    return Padding(Group(table, Text(), goodput, sentence), (1, 0))
+
+
+def in_words(summary: Summary) -> str:
+    """What was seen, in one sentence."""
+    if not summary.ok:
+        return f"Not as it should be: {'; '.join(_complaints(summary))}."
+    protect = max(service.time_to_protect or 0 for service in summary.services.values())
+    recover = max(service.time_to_recover or 0 for service in summary.services.values())
+    return (
+        f"Every breaker opened within {protect:.1f} s of its fault, the rest of the shop stayed open, "
+        f"and all calls were admitted again within {recover:.1f} s of the repair."
+    )
+
+
+def _complaints(summary: Summary) -> Iterable[str]:
+    for name, service in summary.services.items():
+        if service.time_to_protect is None:
+            yield f"{name} did not trip"
+        if not service.recovered:
+            yield f"{name} did not recover"
+
+
+def _seconds(time: float | None, otherwise: str) -> Text:
+    return Text(otherwise, style="bold red") if time is None else Text(f"{time:.1f} s")
+
+
+def _share(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"
