@@ -11,11 +11,11 @@ from uuid import uuid4
 import anyio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from switchgear_db import BACKEND
-from switchgear_db._guard import address
 
 from switchgear import BreakerConfig, Settled, Switchgear
 from switchgear.testing import VirtualClock
+from switchgear_db import BACKEND
+from switchgear_db._guard import address
 
 #: Opens at the third failure in a row, for a time that only the test's clock makes pass, and closes without a ramp.
 CONFIG = BreakerConfig(consecutive_failures=3, wait_duration_in_open=60.0, ramp=None, slow_call_duration_threshold=None)
@@ -86,8 +86,9 @@ async def running(observer: AsyncEngine, query: str) -> None:
     """Wait until PostgreSQL executes the query."""
 
     async def active() -> bool:
-        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '{query}'"
-        return bool(await ask(observer, sessions))
+        async with observer.connect() as connection:
+            sessions = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = :query")
+            return bool(await connection.scalar(sessions, {"query": query}))
 
     await until(active)
 
@@ -109,5 +110,5 @@ async def timed(call: Awaitable[Any]) -> tuple[Any, float]:
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 10.0) -> None:
     """Wait for something that happens by itself; TimeoutError when it does not."""
     with anyio.fail_after(seconds):
-        while not await condition():  # noqa: ASYNC110 - servers have no events to wait for
+        while not await condition():
             await anyio.sleep(0.01)

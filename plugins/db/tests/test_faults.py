@@ -1,20 +1,23 @@
-"""Real faults of a real PostgreSQL: the breaker opens, refusals are quick, what works goes on, and it all comes back."""
+"""Real faults of a real PostgreSQL: the breaker opens, refusals are quick, what works goes on, and all comes back."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from statistics import median
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 from sqlalchemy import exc, text
-from sqlalchemy.ext.asyncio import AsyncEngine
-from switchgear_db import BACKEND, DbSettings
 
 from plugins.db.tests.support import CONFIG, SELECT, TOUCHY, Board, ask, outcome, timed, until
 from switchgear import BreakerConfig, CallNotPermitted
 from switchgear.testing import PostgresServer
+from switchgear_db import BACKEND, DbSettings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -106,9 +109,8 @@ async def test_a_full_server_throttles(victim: PostgresServer, driver: str, boar
     greedy = board.engine(victim.url("asyncpg"), pool_size=0)
     engine = board.engine(victim.url(driver))
     async with AsyncExitStack() as stack:
-        with pytest.raises(exc.DBAPIError, match="too many clients"):
-            while True:
-                await stack.enter_async_context(greedy.connect())
+        while not isinstance(await outcome(stack.enter_async_context(greedy.connect())), exc.DBAPIError):
+            pass
         board.settled.clear()
         assert isinstance(await outcome(ask(engine)), exc.DBAPIError)
     assert board.settled == [("db.connect", "THROTTLED")]

@@ -6,9 +6,9 @@ import pickle
 
 import pytest
 import sqlalchemy.exc
-from switchgear_db._refusal import DbCallNotPermitted
 
 from switchgear import CallNotPermitted, Cause, State
+from switchgear_db._refusal import DbCallNotPermitted
 
 CAUSES = (Cause("OSError", "no", 5),)
 REFUSAL = DbCallNotPermitted("db", "host:5432/read", State.OPEN, 2.5, "5 failures in a row", CAUSES)

@@ -1,18 +1,21 @@
-"""A transaction is admitted as a whole and finishes, whatever becomes of the breaker; and no permit is ever left over."""
+"""A transaction is admitted as a whole and finishes, whatever becomes of the breaker; and no permit is left over."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.db.tests.support import CONFIG, SELECT, TOUCHY, Board, ask, outcome, running, sleep, timed
 from switchgear import CallNotPermitted
 from switchgear.testing import PostgresServer
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 pytestmark = pytest.mark.anyio
 
@@ -123,7 +126,7 @@ async def test_a_half_open_round_is_decided_by_transactions(healthy: PostgresSer
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TEMPORARY TABLE probe (x int)"))
         for number in range(9):
-            await connection.execute(text(f"INSERT INTO probe VALUES ({number})"))
+            await connection.execute(text("INSERT INTO probe VALUES (:number)"), {"number": number})
         assert board.branch("write").snapshot().probes == (1, 0)
     for state in ("HALF_OPEN", "CLOSED"):  # two of four failures would open: three successes settle it
         assert board.states()["write"] == "HALF_OPEN"

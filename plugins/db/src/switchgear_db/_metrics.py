@@ -34,7 +34,9 @@ METRICS = (
         labels=("kind",),
         help="Statements that lost to other sessions: deadlock, serialization, lock, cancelled.",
     ),
-    Metric(name=MISCONFIGURED, kind="counter", help="Credentials, databases or schemas that the server did not accept."),
+    Metric(
+        name=MISCONFIGURED, kind="counter", help="Credentials, databases or schemas that the server did not accept."
+    ),
     Metric(name=CONNECTS, kind="counter", help="Connections made."),
     Metric(name=DISCONNECTS, kind="counter", help="Connections found dead while in use."),
     Metric(name=WAIT, kind="counter", unit="seconds", help="Time spent waiting for connections of the pool."),
