@@ -51,7 +51,7 @@ def guard_session(session: SessionT, gear: Switchgear, *, name: str, breaker: Br
     return session
 
 
-def _guard(client: Any, service: Service) -> Any:
+def _guard_client(client: Any, service: Service) -> Any:
     from switchgear_s3._guard import guard_client
 
     return guard_client(client, service)
@@ -61,7 +61,7 @@ BACKEND: Backend[Any, S3Settings] = Backend(
     name="s3",
     settings=S3Settings,
     connect=connect,
-    guard=_guard,
+    guard=_guard_client,
     classify=classify,
     operations=OPERATIONS,
     probe=probe,

@@ -39,7 +39,7 @@ class S3Settings:
 
 @asynccontextmanager
 async def connect(settings: S3Settings) -> AsyncGenerator[S3Client]:
-    """An aioboto3 client that tries everything once and waits for nothing without end; closed on leaving.
+    """An aioboto3 client that tries everything once and waits for no server without end; closed on leaving.
 
     Raises ConfigurationError for settings that the SDK refuses.
     """

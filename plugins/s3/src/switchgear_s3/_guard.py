@@ -49,7 +49,7 @@ class Guard:
     def __init__(self, client: Any, endpoint: Any, service: Service) -> None:
         self.service = service
         retries: dict[str, Any] = client.meta.config.retries or {}
-        self._attempts: int = retries.get("total_max_attempts", _DEFAULT_ATTEMPTS)
+        self._most_attempts: int = retries.get("total_max_attempts", _DEFAULT_ATTEMPTS)
         self._do_get_response = endpoint._do_get_response
         self._needs_retry = endpoint._needs_retry
         endpoint._do_get_response = self.attempt
@@ -64,7 +64,7 @@ class Guard:
         if operation_model.name == CLEAN_UP:
             self.service.count("multipart_aborts")
             return await self._do_get_response(request, operation_model, context)  # type: ignore[no-any-return]
-        sent = _body_length(request.headers)
+        sent = _body_length(request)
         wanted = operation(operation_model.name, large=sent is None or sent > LARGE)
         permit = self.service.admit(wanted, context.get(_BUCKET, ""))
         try:
@@ -93,7 +93,7 @@ class Guard:
         domain = request_dict["context"].get(_BUCKET, "")
         exempt = operation_model.name == CLEAN_UP
         if not exempt and not self.service.closed(domain):
-            if attempts < self._attempts and self._failed(operation_model, response):
+            if attempts < self._most_attempts and self._failed(operation_model, response):
                 self.service.count("vetoed_retries")
             # Its handlers must be heard all the same: one of them brings the status of an error inside a 200 to light.
             attempts = _LAST_ATTEMPT
@@ -141,9 +141,9 @@ def _error(model: Any, parsed: Any) -> ClientError:
     return ClientError(parsed, model.name)
 
 
-def _body_length(headers: Any) -> int | None:
+def _body_length(request: Any) -> int | None:
     """Bytes that a request sends, without what wraps them; None if it does not say."""
-    length = headers.get("X-Amz-Decoded-Content-Length") or headers.get("Content-Length")
-    if length is None:
-        return None if "Transfer-Encoding" in headers else 0
-    return int(length)
+    if not request.body:
+        return 0
+    length = request.headers.get("X-Amz-Decoded-Content-Length") or request.headers.get("Content-Length")
+    return None if length is None else int(length)
