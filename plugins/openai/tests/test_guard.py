@@ -75,7 +75,11 @@ async def test_aiohttp(llm: OpenAIServer, witness: Witness, anyio_backend_name: 
         assert await chat(client) == (await stream(client)).rstrip()
         await llm.fault("cut", after=1)
         assert "APIConnectionError" in (await outcome(stream(client))).raised
-    assert witness.verdicts == [SUCCESS, SUCCESS, FAILURE]
+        await llm.fault("reset")
+        assert "APITimeoutError" in (await outcome(chat(client))).raised  # so the SDK's transport calls it
+        await llm.kill()
+        assert "APITimeoutError" in (await outcome(chat(client))).raised
+    assert witness.verdicts == [SUCCESS, SUCCESS, FAILURE, FAILURE, FAILURE.everywhere()]
 
 
 @pytest.mark.parametrize("ready", [True, False], ids=["ready", "streamed"])

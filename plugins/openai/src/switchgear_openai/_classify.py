@@ -107,9 +107,17 @@ def classify(exc: BaseException) -> Verdict:
         if cls.__module__.partition(".")[0] not in _FAMILIES:
             continue
         if (verdict := BY_NAME.get(cls.__name__)) is not None:
-            return verdict
+            return Verdict.FAILURE if verdict.service_wide and _was_connected(exc) else verdict
         if cls.__name__ == "APIConnectionError" and isinstance(exc.__cause__, Exception):
             return classify(exc.__cause__)
         if cls.__name__ == "APIError":  # an error event in a stream
             return verdict_of_error(names_of(vars(exc)))
     return Verdict.FAILURE
+
+
+def _was_connected(exc: BaseException) -> bool:
+    """The SDK's transport for aiohttp calls every lost connection a ConnectTimeout; aiohttp itself knows better."""
+    cause = type(exc.__cause__)
+    return cause.__module__.startswith("aiohttp") and all(
+        cls.__name__ != "ClientConnectorError" for cls in cause.__mro__
+    )

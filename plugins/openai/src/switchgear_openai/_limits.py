@@ -10,6 +10,9 @@ from email.utils import parsedate_to_datetime
 
 KINDS = ("requests", "tokens")
 
+#: Seconds. A gateway's mistake must not keep a model shut for a day; one that does rest till tomorrow is asked hourly.
+_LONGEST = 3600.0
+
 _REMAINING = {kind: f"x-ratelimit-remaining-{kind}".encode() for kind in KINDS}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -24,11 +27,11 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         wait = _number(headers.get(name, ""))
         if wait is not None:
-            return wait * unit if 0 < wait < math.inf else None
+            return _bounded(wait * unit)
     if "retry-after" in headers:
-        return _until(headers["retry-after"], headers.get("date", ""))
+        return _bounded(_until(headers["retry-after"], headers.get("date", "")))
     used_up = [kind for kind in KINDS if _number(headers.get(f"x-ratelimit-remaining-{kind}", "")) == 0]
-    return max((_duration(headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in used_up), default=0) or None
+    return _bounded(max((_duration(headers.get(f"x-ratelimit-reset-{kind}", "")) for kind in used_up), default=0))
 
 
 def remaining_of(headers: Mapping[bytes, bytes]) -> dict[str, float]:
@@ -50,11 +53,15 @@ def _duration(text: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
-def _until(date: str, now: str) -> float | None:
-    """Seconds from the answer's own date, so that clocks need not agree, to the date it names."""
+def _until(date: str, now: str) -> float:
+    """Seconds from the answer's own date, so that clocks need not agree, to the date it names; 0 for what is none."""
     try:
         then = parsedate_to_datetime(date)
         start = parsedate_to_datetime(now) if now else datetime.now(UTC)
-        return max((then - start).total_seconds(), 0) or None
+        return (then - start).total_seconds()
     except (TypeError, ValueError):  # not a date, or only one of the two has a zone
-        return None
+        return 0
+
+
+def _bounded(wait: float) -> float | None:
+    return min(wait, _LONGEST) if wait > 0 else None
