@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from switchgear import Backoff, BreakerConfig, CountWindow, Ramp, State, Verdict
+from switchgear import Backoff, BreakerConfig, CountWindow, Ramp, State, Transition, Verdict
 from switchgear.lowlevel import TRANSITIONS, BreakerMachine
 
 WAIT = 8.0
@@ -60,6 +60,7 @@ class World:
         elif step.caller in self.tickets:
             self._end(step.caller, step.ends, generation)
         for event in self.machine.events or ():
+            assert isinstance(event, Transition)
             # Invariant 6: only along the table.
             assert TRANSITIONS[before][event.reason] is event.to_state
             before = event.to_state
