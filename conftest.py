@@ -10,6 +10,8 @@ from hypothesis import settings
 # On a busy machine an example may take long without anything being wrong. In CI hypothesis chooses its own profile,
 # without deadline too, and with the same examples on every run.
 settings.register_profile("local", deadline=None)
+# For nights and for hunts: pytest --hypothesis-profile=night
+settings.register_profile("night", deadline=None, max_examples=3000, stateful_step_count=80)
 if settings.get_current_profile_name() == "default":
     settings.load_profile("local")
 
