@@ -8,7 +8,7 @@ same machine; whoever drives it from several threads does so under a lock.
 Theory of operation. An *era* is the stay in one state; its number is the *generation*. A call is admitted with a
 *ticket* (the slot of its lane, or a lease while HALF_OPEN) that carries the generation it was issued in. Whatever
 belongs to an earlier generation when it is settled is counted as `late` and changes nothing. What the era must remember
-is one object (`_Closed`, `Bolt`, `_HalfOpen`) that dies with it.
+is one object (`_era.py`) that dies with it.
 
 It could be nicer: METRICS_ONLY and the ramp are variants of CLOSED rather than eras of their own, because they keep
 its window.
@@ -17,17 +17,17 @@ its window.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import count
 from math import inf
 from typing import TYPE_CHECKING
 
-from switchgear._breaker_config import BreakerConfig, Ramp
+from switchgear._breaker_config import BreakerConfig
+from switchgear._era import UNUSED, Bolt, Closed, Disabled, Era, HalfOpen, Lease, Ticket, Unused
 from switchgear._errors import Cause
 from switchgear._events import Event, Reason, Transition, TripSuppressed
 from switchgear._lane import SHUT, Lane, Slot
 from switchgear._state import State
 from switchgear._verdict import Verdict
-from switchgear._window import Tally, take_over
+from switchgear._window import take_over
 
 if TYPE_CHECKING:
     from switchgear._snapshot import Snapshot
@@ -88,117 +88,6 @@ _PROBE_LIMIT = 0.5
 Rule = tuple[Reason, str]  # the rule that is broken, and its numbers
 
 
-class Lease:
-    """The permit of one probe: good until `deadline`, and only in its own round."""
-
-    __slots__ = ("deadline", "generation", "lane", "started")
-
-    until = SHUT  # a probe is always settled by the locked way
-
-    def __init__(self, generation: int, lane: Lane, started: float, deadline: float) -> None:
-        self.generation = generation
-        self.lane = lane
-        self.started = started
-        self.deadline = deadline
-
-
-Ticket = Slot | Lease
-
-
-class _Closed:
-    """CLOSED and METRICS_ONLY: the window; and while ramping up, the share of calls to admit."""
-
-    __slots__ = ("_credit", "_first_share", "_since", "consecutive", "ramp", "tally")
-
-    def __init__(self, tally: Tally, now: float, ramp: Ramp | None = None, share: float | None = None) -> None:
-        self.tally = tally
-        self.consecutive = 0
-        self.ramp = ramp
-        self._since = now
-        self._first_share = ramp.initial if ramp and share is None else share or 1.0
-        self._credit = 1.0  # the first call is let through: somebody has to find out
-
-    def share(self, now: float) -> float:
-        """The share of calls that is admitted now, 0..1."""
-        if self.ramp is None:
-            return 1.0
-        growth = (1 - self.ramp.initial) * (now - self._since) / self.ramp.duration
-        return min(self._first_share + growth, 1.0)
-
-    def admits(self, now: float) -> bool:
-        """Whether the next call is among the admitted share: dealt out evenly, not by chance."""
-        if self.ramp is not None:
-            self._credit += self.share(now)
-            if self._credit < 1.0:
-                return False
-            self._credit -= 1.0
-        return True
-
-    def horizon(self, now: float) -> float:
-        return self.tally.horizon(now)
-
-
-class Bolt:
-    """OPEN and FORCED_OPEN: until when (infinity: until an operator), and why.
-
-    Before that moment no call can change anything here, so a call may be refused by reading this object alone, without
-    the lock; it ticks `refused`.
-    """
-
-    __slots__ = ("_reads", "causes", "detail", "refused", "state", "until")
-
-    def __init__(self, state: State, until: float, detail: str, causes: tuple[Cause, ...]) -> None:
-        self.state = state
-        self.until = until
-        self.detail = detail
-        self.causes = causes
-        self.refused = count()
-        self._reads = 0
-
-    def calls(self) -> int:
-        """How many were refused so. Reading the count ticks it too."""
-        total = next(self.refused) - self._reads
-        self._reads += 1
-        return total
-
-    def retry_after(self, now: float) -> float | None:
-        """Seconds that it still holds; None when that is not known."""
-        return max(0.0, self.until - now) if self.until < inf else None
-
-
-class _HalfOpen:
-    """One round of probes."""
-
-    __slots__ = ("decide_by", "done", "halves", "leases", "slow")
-
-    def __init__(self) -> None:
-        self.leases: list[Lease] = []
-        self.done = 0
-        self.halves = 0
-        self.slow = 0
-        self.decide_by = inf  # set by the first probe: a round that nobody probes may last
-
-
-class _Disabled:
-    """DISABLED remembers nothing."""
-
-    __slots__ = ()
-
-    def horizon(self, now: float) -> float:
-        return inf
-
-
-class _Unused:
-    """CLOSED before the first call: one for all, so that a breaker which is never used stays small."""
-
-    __slots__ = ()
-
-
-_UNUSED = _Unused()
-
-_Era = _Unused | _Closed | Bolt | _HalfOpen | _Disabled
-
-
 class BreakerMachine:
     """States, windows, leases and rules of one breaker. Not thread-safe; times in seconds, never going back."""
 
@@ -220,7 +109,7 @@ class BreakerMachine:
         self.generation = 0
         self.since = now
         self.used = now  #: when a call last asked (in a busy CLOSED era: at most a slot's length ago)
-        self._era: _Era = _UNUSED
+        self._era: Era = UNUSED
         self.bolt: Bolt | None = None  #: the era, while it is one of refusing
         self.lanes: tuple[Lane, ...] = ()
         self.last: Transition | None = None
@@ -250,14 +139,14 @@ class BreakerMachine:
         """
         self.used = now = self.tick(now)
         era = self._era
-        if isinstance(era, _Unused):
-            era = self._era = _Closed(self.config.window.open(), now)
+        if isinstance(era, Unused):
+            era = self._era = Closed(self.config.window.open(), now)
         ticket: Ticket | None
         if isinstance(era, Bolt):
             ticket = None
-        elif isinstance(era, _HalfOpen):
+        elif isinstance(era, HalfOpen):
             ticket = self._lease(era, lane, now) if active or self.config.probe_with != "health" else None
-        elif isinstance(era, _Closed) and not era.admits(now):
+        elif isinstance(era, Closed) and not era.admits(now):
             ticket = None
         else:
             ticket = self._slot(era, lane, now)
@@ -277,7 +166,7 @@ class BreakerMachine:
             return False
         if isinstance(ticket, Slot):
             ticket.settled += 1
-        elif isinstance(era, _HalfOpen) and ticket in era.leases:
+        elif isinstance(era, HalfOpen) and ticket in era.leases:
             era.leases.remove(ticket)
         else:  # a lease past its deadline: somebody else may hold the permit by now
             self.late += 1
@@ -285,7 +174,7 @@ class BreakerMachine:
         self._count(verdict, cause)
         if verdict.name != "IGNORED":
             self._learn(verdict, duration >= lane.slow, now)
-        elif isinstance(era, _HalfOpen) and not (era.leases or era.done):
+        elif isinstance(era, HalfOpen) and not (era.leases or era.done):
             era.decide_by = inf  # nothing was tried, so nothing is overdue
         return True
 
@@ -322,12 +211,12 @@ class BreakerMachine:
         """Do what is due by now. Returns the time to go by: clocks read on several threads come in out of order."""
         self._now = now = max(now, self._now)
         era = self._era
-        if isinstance(era, _Closed | _Disabled):
+        if isinstance(era, Closed | Disabled):
             self._turn(era, now)
         elif isinstance(era, Bolt):
             if now >= era.until:
                 self._move(Reason.WAIT_ELAPSED, "the wait is over", now)
-        elif isinstance(era, _HalfOpen):
+        elif isinstance(era, HalfOpen):
             era.leases = [lease for lease in era.leases if now < lease.deadline]
             if now >= era.decide_by:
                 waited = self.config.max_wait_in_half_open
@@ -338,15 +227,15 @@ class BreakerMachine:
 
     # -- CLOSED --------------------------------------------------------------------------------------------------
 
-    def _slot(self, era: _Closed | _Disabled, lane: Lane, now: float) -> Slot:
+    def _slot(self, era: Closed | Disabled, lane: Lane, now: float) -> Slot:
         if lane.slot.generation != self.generation:
             lane.turn(self.generation, now, era.horizon(now))
             self._doors(now)
         return lane.slot
 
-    def _turn(self, era: _Closed | _Disabled, now: float) -> None:
+    def _turn(self, era: Closed | Disabled, now: float) -> None:
         """Begin new slots where they are due, and count the calls that have become overdue meanwhile."""
-        if isinstance(era, _Closed) and era.ramp is not None and era.share(now) >= 1.0:
+        if isinstance(era, Closed) and era.ramp is not None and era.share(now) >= 1.0:
             era.ramp = None
         due = [lane for lane in self.lanes if now >= lane.slot.turn and lane.slot.generation == self.generation]
         if not due:
@@ -355,7 +244,7 @@ class BreakerMachine:
         for lane in due:
             lane.turn(self.generation, now, era.horizon(now))
         overdue = self._overdue(now)
-        if isinstance(era, _Closed):
+        if isinstance(era, Closed):
             era.tally.expire(now)
             # Time alone does not open by the failure rate (the next result may); calls that hang do open by slowness.
             if overdue and (rule := self._slow_rule(era, overdue)):
@@ -369,7 +258,7 @@ class BreakerMachine:
             for slot in lane.slots():
                 if slot.generation == self.generation and (new := slot.new_successes()):
                     self.succeeded += new
-                    if isinstance(era, _Closed):
+                    if isinstance(era, Closed):
                         era.tally.succeed(new, slot.opened)
                         era.consecutive = 0
 
@@ -379,13 +268,13 @@ class BreakerMachine:
     def _learn(self, verdict: Verdict, slow: bool, now: float) -> None:
         era = self._era
         halves = _HALVES[verdict.name]
-        if isinstance(era, _HalfOpen):
+        if isinstance(era, HalfOpen):
             era.done += 1
             era.halves += halves
             era.slow += slow
             if not self._told_to_wait(verdict, now):
                 self._decide(era, now)
-        elif isinstance(era, _Closed):
+        elif isinstance(era, Closed):
             self._drain()
             if halves or slow:
                 era.tally.add(halves, slow, now)
@@ -408,7 +297,7 @@ class BreakerMachine:
             return False
         return True
 
-    def _broken_rule(self, era: _Closed, now: float) -> Rule | None:
+    def _broken_rule(self, era: Closed, now: float) -> Rule | None:
         config, tally = self.config, era.tally
         if config.consecutive_failures and era.consecutive >= config.consecutive_failures:
             detail = f"{era.consecutive} failures in a row (limit {config.consecutive_failures})"
@@ -420,7 +309,7 @@ class BreakerMachine:
                 return Reason.FAILURE_RATE, f"failure rate {rate:.2f} of {tally.calls} calls (limit {limit:g})"
         return self._slow_rule(era, self._overdue(now))
 
-    def _slow_rule(self, era: _Closed, overdue: int) -> Rule | None:
+    def _slow_rule(self, era: Closed, overdue: int) -> Rule | None:
         limit = self.config.slow_call_rate_threshold
         slow, calls = era.tally.slow + overdue, era.tally.calls + overdue
         if limit is None or not slow or calls < self._minimum(era) or slow / calls < limit:
@@ -428,26 +317,26 @@ class BreakerMachine:
         in_flight = f", {overdue} of them in flight" if overdue else ""
         return Reason.SLOW_CALL_RATE, f"slow-call rate {slow / calls:.2f} of {calls} calls{in_flight} (limit {limit:g})"
 
-    def _minimum(self, era: _Closed) -> int:
+    def _minimum(self, era: Closed) -> int:
         """While ramping up, a round of probes' worth of calls is enough to see that it came too early."""
         config = self.config
         minimum = config.minimum_number_of_calls
         return minimum if era.ramp is None else min(minimum, config.permitted_calls_in_half_open)
 
-    def _open_by(self, rule: Rule, era: _Closed, now: float) -> None:
+    def _open_by(self, rule: Rule, era: Closed, now: float) -> None:
         reason, detail = rule
         if era.ramp is None:
             self._trip(reason, detail, now)
         elif (share := era.share(now) / 2) >= era.ramp.initial:
-            self._begin(_Closed(self.config.window.open(), now, era.ramp, share), now)
+            self._begin(Closed(self.config.window.open(), now, era.ramp, share), now)
         else:
             self._trip(Reason.RELAPSE, f"{detail}, while ramping up", now)
 
     def _doors(self, now: float) -> None:
         """Let plain successes pass without the lock, where none of them can change anything."""
         era = self._era
-        passable = isinstance(era, _Disabled)
-        if isinstance(era, _Closed):
+        passable = isinstance(era, Disabled)
+        if isinstance(era, Closed):
             enough = era.ramp is None and era.tally.calls >= self.config.minimum_number_of_calls
             passable = enough and self._broken_rule(era, now) is None
         slots = [lane.slot for lane in self.lanes if lane.slot.generation == self.generation]
@@ -458,7 +347,7 @@ class BreakerMachine:
 
     # -- HALF_OPEN -----------------------------------------------------------------------------------------------
 
-    def _lease(self, era: _HalfOpen, lane: Lane, now: float) -> Lease | None:
+    def _lease(self, era: HalfOpen, lane: Lane, now: float) -> Lease | None:
         config = self.config
         if era.done + len(era.leases) >= config.permitted_calls_in_half_open:
             return None
@@ -467,7 +356,7 @@ class BreakerMachine:
         era.decide_by = min(era.decide_by, now + config.max_wait_in_half_open)
         return lease
 
-    def _decide(self, era: _HalfOpen, now: float) -> None:
+    def _decide(self, era: HalfOpen, now: float) -> None:
         """Close or open as soon as the probes still to come cannot change the outcome."""
         config = self.config
         probes = max(config.permitted_calls_in_half_open, era.done)  # it may have been lowered meanwhile
@@ -508,7 +397,7 @@ class BreakerMachine:
         for lane in self.lanes:
             lane.slow = config.slow_after(lane.operation_class)
         era = self._era
-        if isinstance(era, _Closed):
+        if isinstance(era, Closed):
             self._drain()
             if config.window != old.window:
                 era.tally = take_over(era.tally, config.window, now)
@@ -517,7 +406,7 @@ class BreakerMachine:
             for lane in self.lanes:
                 if lane.slot.generation == self.generation:
                     lane.turn(self.generation, now, era.horizon(now))
-        elif isinstance(era, _HalfOpen):
+        elif isinstance(era, HalfOpen):
             self._decide(era, now)
         self._doors(now)
 
@@ -529,7 +418,7 @@ class BreakerMachine:
     def _trip(self, reason: Reason, detail: str, now: float, *, wait: float | None = None) -> None:
         if self.state is METRICS_ONLY:
             # Begin afresh, as an opened breaker would, so that it is told once and not with each further call.
-            self._begin(_Closed(self.config.window.open(), now), now)
+            self._begin(Closed(self.config.window.open(), now), now)
             self.tell(TripSuppressed(breaker=self.name, domain=self.domain, reason=reason, detail=detail, at=now))
             return
         if self.state is CLOSED:
@@ -544,16 +433,16 @@ class BreakerMachine:
 
     def _enter(self, to: State, reason: Reason, detail: str, now: float, *, until: float) -> None:
         came_from = self.state
-        era: _Era
+        era: Era
         if to in {OPEN, FORCED_OPEN}:
             era = Bolt(to, until, detail, self.causes)
         elif to is HALF_OPEN:
-            era = _HalfOpen()
+            era = HalfOpen()
         elif to is DISABLED:
-            era = _Disabled()
+            era = Disabled()
         else:
             proven = to is CLOSED and came_from is HALF_OPEN and reason is Reason.PROBES_PASSED
-            era = _Closed(self.config.window.open(), now, self.config.ramp if proven else None)
+            era = Closed(self.config.window.open(), now, self.config.ramp if proven else None)
             self.causes = ()
         self._begin(era, now)
         self.state, self.since = to, now
@@ -563,7 +452,7 @@ class BreakerMachine:
         )  # fmt: skip
         self.tell(self.last)
 
-    def _begin(self, era: _Era, now: float) -> None:
+    def _begin(self, era: Era, now: float) -> None:
         """A new era. The doors of the old one shut for good: what is still in flight there is late."""
         self._drain()
         if isinstance(self._era, Bolt):
@@ -582,7 +471,7 @@ class BreakerMachine:
         era, config = self._era, self.config
         if isinstance(era, Bolt):
             return era.state, era.retry_after(now), era.detail, era.causes
-        if isinstance(era, _Closed):
+        if isinstance(era, Closed):
             detail = f"it is ramping up and admits {era.share(now):.0%} of the calls"
         elif config.probe_with == "health":
             detail = "only the active check may probe"
@@ -596,15 +485,15 @@ class BreakerMachine:
 
         now = self.tick(now)
         era = self._era
-        tally = era.tally if isinstance(era, _Closed) else None
+        tally = era.tally if isinstance(era, Closed) else None
         overdue = 0
         self._drain()
-        if isinstance(era, _HalfOpen):
+        if isinstance(era, HalfOpen):
             in_flight = len(era.leases)
         else:
             slots = [slot for lane in self.lanes for slot in lane.slots() if slot.generation == self.generation]
             in_flight = sum(slot.in_flight() for slot in slots)
-        if isinstance(era, _Closed):
+        if isinstance(era, Closed):
             era.tally.expire(now)
             overdue = self._overdue(now)
         calls = tally.calls if tally else 0
@@ -620,8 +509,8 @@ class BreakerMachine:
             slow_call_rate=(tally.slow + overdue) / (calls + overdue) if tally and calls + overdue else 0.0,
             in_flight=in_flight,
             overdue=overdue,
-            share=era.share(now) if isinstance(era, _Closed) else 1.0,
-            probes=(era.done, len(era.leases)) if isinstance(era, _HalfOpen) else (0, 0),
+            share=era.share(now) if isinstance(era, Closed) else 1.0,
+            probes=(era.done, len(era.leases)) if isinstance(era, HalfOpen) else (0, 0),
             retry_after=era.retry_after(now) if isinstance(era, Bolt) else None,
             verdicts={"SUCCESS": self.succeeded, **dict(zip(_OTHERS, self.others or [0] * len(_OTHERS), strict=True))},
             refused=self._all_refused(),

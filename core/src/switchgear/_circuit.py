@@ -11,11 +11,12 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
-from switchgear._breaker import BreakerMachine, Ticket
+from switchgear._breaker import BreakerMachine
 from switchgear._breaker_config import Backoff, BreakerConfig, ProbeWith, Ramp
 from switchgear._bus import Bus
 from switchgear._clock import Clock, monotonic
 from switchgear._decorate import decorate
+from switchgear._era import Ticket
 from switchgear._errors import CallNotPermitted, Cause
 from switchgear._events import Reason, Refused, Settled, Transition
 from switchgear._lane import Lane, Slot

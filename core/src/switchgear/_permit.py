@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from switchgear._breaker import Ticket
+from switchgear._era import Ticket
 from switchgear._lane import Lane, Slot
 from switchgear._verdict import Verdict
 
