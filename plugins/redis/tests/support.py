@@ -8,7 +8,10 @@ from time import perf_counter
 from typing import Any
 
 import anyio
+import redis
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 
 from switchgear import BreakerConfig, Refused, Settled, Switchgear, Transition, Verdict
 from switchgear_redis import BACKEND
@@ -64,8 +67,11 @@ class Witness:
 
 
 def bare(port: int, **options: Any) -> Any:
-    """A `Redis` as an application would make it: redis-py's defaults, ten retries among them."""
-    return Redis(host="127.0.0.1", port=port, **options)
+    """An unguarded client with the retries of redis-py 8, ten of them, whatever this version's are."""
+    if options.get("retry", ...) is not None:
+        options.setdefault("retry", Retry(ExponentialBackoff(base=0.01, cap=1), 10))
+        options["retry_on_error"] = [redis.ConnectionError, redis.TimeoutError]
+    return Redis(**{"host": "127.0.0.1", "port": port, **options})
 
 
 async def outcome(call: Awaitable[Any]) -> Any:

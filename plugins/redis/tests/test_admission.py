@@ -15,7 +15,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff, ExponentialBackoff
-from redis.exceptions import MaxConnectionsError, OutOfMemoryError, WatchError
+from redis.exceptions import OutOfMemoryError, WatchError
 
 from plugins.redis.tests.support import LASTING, QUICK, TOUCHY, Witness, bare, outcome, timed, until
 from switchgear import CallNotPermitted, ConfigurationError, Verdict
@@ -122,7 +122,8 @@ async def test_a_subscriber_does_not_reconnect_through_an_open_breaker(
         await subscription.subscribe("news")
         assert await subscription.get_message(timeout=5)
         await victim.kill()
-        assert isinstance(await outcome(subscription.get_message(timeout=5)), redis.ConnectionError)
+        for _ in range(2):  # the connection that is lost, and the one that cannot be made
+            assert isinstance(await outcome(subscription.get_message(timeout=5)), redis.ConnectionError)
         assert witness.states()["read"] == "OPEN"
         refusal, seconds = await timed(subscription.get_message(timeout=5))
         assert isinstance(refusal, CallNotPermitted)
@@ -155,16 +156,11 @@ async def test_a_cancelled_command_gives_its_permit_back(client: Any, witness: W
             tasks.cancel_scope.cancel()
         assert ("redis.blpop", IGNORED) in witness.verdicts
         assert witness.in_flight == 0
-    await until(lambda: _nobody_in_use(client))
 
 
 async def _info(client: Any) -> str:
     info = await client.info("clients")
     return f"blocked_clients:{info['blocked_clients']}"
-
-
-async def _nobody_in_use(client: Any) -> bool:
-    return not client.connection_pool._in_use_connections
 
 
 @pytest.mark.parametrize("blocking_pool", [False, True])
@@ -178,11 +174,11 @@ async def test_a_full_pool_is_no_failure_of_the_server(
     async with client.pipeline() as holder:
         await holder.watch("key")
         error = await outcome(client.get("key"))
-        assert isinstance(error, redis.ConnectionError if blocking_pool else MaxConnectionsError)
+        assert isinstance(error, redis.ConnectionError)
         assert BACKEND.gauges is not None
-        assert BACKEND.gauges(client) == {"redis_pool_in_use": 1, "redis_pool_idle": 0, "redis_pool_max": 1}
+        assert BACKEND.gauges(client) == {"pool_in_use": 1, "pool_idle": 0, "pool_max": 1}
     assert witness.verdicts == [("redis.watch", SUCCESS), ("redis.get", IGNORED)]
-    assert witness.count("redis_pool_exhausted") == 1
+    assert witness.count("pool_exhausted") == 1
     await pool.disconnect()
 
 
@@ -195,7 +191,7 @@ async def test_a_command_that_blocks_for_longer_than_its_socket_waits_is_no_fail
         for wait in (client.blpop(["nothing"], timeout=0), client.xread({"nothing": "$"}, block=0)):
             assert isinstance(await outcome(wait), redis.TimeoutError)
     assert witness.verdicts == [("redis.blpop", IGNORED), ("redis.xread", IGNORED)]
-    assert witness.count("redis_blocking_timeouts") == 2
+    assert witness.count("blocking_timeouts") == 2
     assert ["socket_timeout = 0.05 s" in record.message for record in caplog.records] == [True]
 
 
@@ -215,7 +211,7 @@ async def test_errors_that_hide_in_a_result_are_found(victim: ValkeyServer, conn
     replies = await client.pipeline(transaction=False).get("key").set("key", "value").execute(raise_on_error=False)
     assert isinstance(replies[1], OutOfMemoryError)
     assert ("redis.pipeline", FAILURE) in witness.verdicts
-    assert witness.count("redis_pipeline_errors") == 1
+    assert witness.count("pipeline_errors") == 1
 
 
 async def test_a_connection_lost_under_a_watch_is_one_failure(
@@ -251,13 +247,14 @@ async def test_a_retry_policy_stays_the_users_own(server: ValkeyServer, connect:
     """What the user gave is not changed; the connections' copies carry the guard, also after set_retry."""
     mine = Retry(ExponentialBackoff(), 3)
     client = witness.guard(connect(server, retry=mine))
+    await client.ping()
     for _ in range(2):
         assert type(mine._backoff) is ExponentialBackoff
-        assert client.get_retry() == mine
-        connection = await client.connection_pool.get_connection()
-        assert connection.retry == mine
-        assert type(connection.retry._backoff) is not ExponentialBackoff
-        await client.connection_pool.release(connection)
+        assert (3, ExponentialBackoff) == (client.get_retry()._retries, type(client.get_retry()._backoff))
+        for connection in (client.connection_pool._available_connections[0], client.connection_pool.make_connection()):
+            assert connection.retry._retries == 3
+            assert isinstance(connection.retry._backoff, ExponentialBackoff)
+            assert type(connection.retry._backoff) is not ExponentialBackoff
         client.set_retry(mine)
 
 
@@ -352,8 +349,8 @@ async def test_hits_and_misses_are_counted_by_key(client: Any, witness: Witness)
     await client.hmget("h", ["f", "no"])
     await client.exists("no")
     await outcome(client.get("h"))
-    assert (witness.count("redis_hits"), witness.count("redis_misses")) == (5, 4)
+    assert (witness.count("hits"), witness.count("misses")) == (5, 4)
     async with client.pipeline(transaction=False) as pipeline:
         await pipeline.get("a").get("no").incr("n").mget("a", "no").get("h").execute(raise_on_error=False)
-    assert (witness.count("redis_hits"), witness.count("redis_misses")) == (7, 6)
-    assert (witness.count("redis_pipelines"), witness.count("redis_pipeline_commands")) == (1, 5)
+    assert (witness.count("hits"), witness.count("misses")) == (7, 6)
+    assert (witness.count("pipelines"), witness.count("pipeline_commands")) == (1, 5)

@@ -154,8 +154,12 @@ async def test_full_of_clients(victim: ValkeyServer, connect: Any, witness: Witn
     client = witness.guard(connect(victim, retry=None))
     async with bare(victim.port) as other:
         await other.config_set("maxclients", 1)
-        assert "max number of clients" in str(await outcome(client.get("key")))
-    assert witness.verdicts == [("redis.get", Verdict.THROTTLED)]
+
+        async def told() -> bool:  # the server hangs up right after, sometimes faster than we can read
+            return "max number of clients" in str(await outcome(client.get("key")))
+
+        await until(told)
+    assert witness.verdicts[-1] == ("redis.get", Verdict.THROTTLED)
 
 
 async def test_loading(connect: Any, witness: Witness) -> None:
@@ -185,7 +189,7 @@ async def test_a_password_that_is_wrong(connect: Any, witness: Witness) -> None:
             client = witness.guard(connect(server, retry=None, **options), TOUCHY)
             assert isinstance(await outcome(client.get("key")), AuthenticationError)
     assert witness.verdicts == [("redis.get", Verdict.IGNORED)] * 2
-    assert witness.count("redis_auth_errors") == 2
+    assert witness.count("auth_errors") == 2
 
 
 async def test_a_command_that_is_not_allowed(victim: ValkeyServer, connect: Any, witness: Witness) -> None:

@@ -41,8 +41,9 @@ async def test_the_server_is_named(server: ValkeyServer, connect: Any, decode_re
 
 async def test_the_gauges_follow_the_pool(client: Any) -> None:
     """In use, idle and at most, as the pool has them; without a call to the server."""
-    assert gauges(client) == {"redis_pool_in_use": 0, "redis_pool_idle": 0, "redis_pool_max": 100}
+    most = client.connection_pool.max_connections
+    assert gauges(client) == {"pool_in_use": 0, "pool_idle": 0, "pool_max": most}
     async with client.client():
-        assert gauges(client) == {"redis_pool_in_use": 1, "redis_pool_idle": 0, "redis_pool_max": 100}
-    assert gauges(client) == {"redis_pool_in_use": 0, "redis_pool_idle": 1, "redis_pool_max": 100}
+        assert gauges(client) == {"pool_in_use": 1, "pool_idle": 0, "pool_max": most}
+    assert gauges(client) == {"pool_in_use": 0, "pool_idle": 1, "pool_max": most}
     assert set(gauges(client)) == {metric.name for metric in METRICS if metric.kind == "gauge"}

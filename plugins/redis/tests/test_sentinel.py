@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -49,9 +50,13 @@ async def test_a_failover_heals_the_breaker(victim: ValkeyServer, witness: Witne
                 return bool(await admin.sentinel_slaves("shop"))
 
             await until(replica_known, seconds=15)
-        async with Sentinel([("127.0.0.1", watcher.port)], socket_timeout=1, retry=Retry(NoBackoff(), 0)) as sentinel:
+        async with AsyncExitStack() as stack:
+            sentinel = Sentinel([("127.0.0.1", watcher.port)], socket_timeout=1, retry=Retry(NoBackoff(), 0))
+            stack.push_async_callback(sentinel.sentinels[0].aclose)
             master: Any = witness.guard(sentinel.master_for("shop"), QUICK)
             replicas: Any = witness.guard(sentinel.slave_for("shop"), QUICK)
+            stack.push_async_callback(master.aclose)
+            stack.push_async_callback(replicas.aclose)
             await master.set("key", "value")
             assert await replicas.info("server")
             assert {"", "shop/write", "shop-replicas/read"} == set(domains(witness))
@@ -69,8 +74,6 @@ async def test_a_failover_heals_the_breaker(victim: ValkeyServer, witness: Witne
             async with bare(replica.port, decode_responses=True) as direct:
                 assert await direct.get("key") == "after"
             assert {"", "shop/write", "shop-replicas/read"} == set(domains(witness))
-            await master.aclose()
-            await replicas.aclose()
 
 
 def domains(witness: Witness) -> list[str]:

@@ -63,10 +63,10 @@ class Guard:
         if admission is not None:
             admission.attempt_failed(error)
             return self.service.closed(self.domains[admission.command.writes])
-        # Whoever borrowed this connection is not guarded: the attempt is an operation of its own.
+        # Whoever borrowed this connection is not guarded: the attempt is an operation of its own, of either half.
         with suppress(CallNotPermitted):
             self.service.admit(CONNECT.operation, self.domains[CONNECT.writes]).fail(error)
-        return self.service.closed(self.domains[CONNECT.writes])
+        return all(map(self.service.closed, self.domains))
 
 
 class Admission:
@@ -106,7 +106,7 @@ class Admission:
         """Settle by errors that are returned among the replies instead of being raised."""
         errors = [reply for reply in replies if isinstance(reply, Exception)]
         if errors and self.permit is not None:
-            self.guard.service.count("redis_pipeline_errors", len(errors))
+            self.guard.service.count("pipeline_errors", len(errors))
             telling = next((error for error in errors if classify(error) != Verdict.SUCCESS), errors[0])
             self._failed(self.permit, telling)
 
@@ -115,7 +115,7 @@ class Admission:
         if counter := counter_of(exc):
             self.guard.service.count(counter)
         if self._waited_too_long(exc):
-            self.guard.service.count("redis_blocking_timeouts")
+            self.guard.service.count("blocking_timeouts")
             permit.release()
         elif self.guard.alone or not isinstance(exc, Exception) or isinstance(exc, CallNotPermitted):
             permit.fail(exc)

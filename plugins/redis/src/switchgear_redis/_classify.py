@@ -66,11 +66,11 @@ _TEXTS: tuple[tuple[str, re.Pattern[str], Verdict], ...] = (
 )
 
 _COUNTED = {
-    "MaxConnectionsError": "redis_pool_exhausted",
-    "AuthenticationError": "redis_auth_errors",
-    "AuthorizationError": "redis_auth_errors",
-    "ExternalAuthProviderError": "redis_auth_errors",
-    "NoPermissionError": "redis_auth_errors",
+    "MaxConnectionsError": "pool_exhausted",
+    "AuthenticationError": "auth_errors",
+    "AuthorizationError": "auth_errors",
+    "ExternalAuthProviderError": "auth_errors",
+    "NoPermissionError": "auth_errors",
 }
 
 
@@ -86,7 +86,7 @@ def classify(exc: BaseException) -> Verdict:
 
 def unmask(exc: BaseException) -> BaseException:
     """A lost connection, where redis-py reports it as a conflict of the transaction that was watching over it."""
-    if type(exc).__name__ == "WatchError" and "occurred while watching" in str(exc) and exc.__context__ is not None:
+    if type(exc).__name__ == "WatchError" and "while watching" in str(exc) and exc.__context__ is not None:
         return exc.__context__
     return exc
 
@@ -95,7 +95,7 @@ def counter_of(exc: BaseException) -> str:
     """The counter of an error that says nothing about the server, and yet somebody must see; "" for all others."""
     name = _name(exc)
     local = name == "ConnectionError" and classify(exc) == Verdict.IGNORED
-    return "redis_pool_exhausted" if local else _COUNTED.get(name, "")
+    return "pool_exhausted" if local else _COUNTED.get(name, "")
 
 
 def _name(exc: BaseException) -> str:

@@ -88,8 +88,8 @@ class GuardedPubSub(PubSub):
 
 def count_pipeline(guard: Guard, commands: Sequence[Command], replies: Sequence[object]) -> None:
     """Count a pipeline that was executed, and what its replies tell."""
-    guard.service.count("redis_pipelines")
-    guard.service.count("redis_pipeline_commands", len(commands))
+    guard.service.count("pipelines")
+    guard.service.count("pipeline_commands", len(commands))
     count_lookups(guard, [pair for pair in zip(commands, replies, strict=False) if pair[0].lookup])
 
 
@@ -103,6 +103,6 @@ def count_lookups(guard: Guard, lookups: Iterable[tuple[Command, Any]]) -> None:
             elif not isinstance(item, Exception):
                 hits += 1
     if hits:
-        guard.service.count("redis_hits", hits)
+        guard.service.count("hits", hits)
     if misses:
-        guard.service.count("redis_misses", misses)
+        guard.service.count("misses", misses)

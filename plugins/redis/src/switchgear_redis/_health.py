@@ -8,17 +8,17 @@ from typing import Any
 from switchgear.spi import Metric
 
 METRICS = (
-    Metric(name="redis_hits", kind="counter", help="Keys and fields that GET, GETEX, GETDEL, MGET, HGET, HMGET found."),
-    Metric(name="redis_misses", kind="counter", help="Keys and fields that they did not find."),
-    Metric(name="redis_pipelines", kind="counter", help="Pipelines and transactions that were executed."),
-    Metric(name="redis_pipeline_commands", kind="counter", help="Commands in them."),
-    Metric(name="redis_pipeline_errors", kind="counter", help="Errors among the replies of raise_on_error=False."),
-    Metric(name="redis_pool_exhausted", kind="counter", help="Commands that got no connection from the full pool."),
-    Metric(name="redis_auth_errors", kind="counter", help="Commands or connections that the server did not allow."),
-    Metric(name="redis_blocking_timeouts", kind="counter", help="Commands told to wait for longer than their socket."),
-    Metric(name="redis_pool_in_use", kind="gauge", help="Connections that a command or a subscription holds."),
-    Metric(name="redis_pool_idle", kind="gauge", help="Open connections that nobody holds."),
-    Metric(name="redis_pool_max", kind="gauge", help="Connections that the pool may have."),
+    Metric(name="hits", kind="counter", help="Keys and fields that GET, GETEX, GETDEL, MGET, HGET, HMGET found."),
+    Metric(name="misses", kind="counter", help="Keys and fields that they did not find."),
+    Metric(name="pipelines", kind="counter", help="Pipelines and transactions that were executed."),
+    Metric(name="pipeline_commands", kind="counter", help="Commands in them."),
+    Metric(name="pipeline_errors", kind="counter", help="Errors among the replies of raise_on_error=False."),
+    Metric(name="pool_exhausted", kind="counter", help="Commands that got no connection from the full pool."),
+    Metric(name="auth_errors", kind="counter", help="Commands or connections that the server did not allow."),
+    Metric(name="blocking_timeouts", kind="counter", help="Commands told to wait for longer than their socket."),
+    Metric(name="pool_in_use", kind="gauge", help="Connections that a command or a subscription holds."),
+    Metric(name="pool_idle", kind="gauge", help="Open connections that nobody holds."),
+    Metric(name="pool_max", kind="gauge", help="Connections that the pool may have."),
 )  # fmt: skip
 
 
@@ -48,9 +48,9 @@ def gauges(client: Any) -> Mapping[str, float]:
     """How full the client's pools are."""
     pools = _pools(client)
     return {
-        "redis_pool_in_use": sum(in_use for in_use, _, _ in pools),
-        "redis_pool_idle": sum(idle for _, idle, _ in pools),
-        "redis_pool_max": sum(most for _, _, most in pools),
+        "pool_in_use": sum(in_use for in_use, _, _ in pools),
+        "pool_idle": sum(idle for _, idle, _ in pools),
+        "pool_max": sum(most for _, _, most in pools),
     }
 
 
