@@ -52,6 +52,21 @@ async def test_our_own_deadline_says_so(victim: PostgresServer) -> None:
 
 
 @pytest.mark.anyio
+async def test_a_failover_makes_the_whole_pool_connect_anew(healthy: PostgresServer, driver: str) -> None:
+    """A write refused as read-only went to the old primary; so would all that the pool still holds."""
+    raise_read_only = "DO $$ BEGIN RAISE 'a standby says' USING ERRCODE = '25006'; END $$"
+    async with BACKEND.connect(DbSettings(url=healthy.url(driver))) as engine:
+        async with engine.connect() as one, engine.connect() as two:
+            sessions = {await connection.scalar(text("SELECT pg_backend_pid()")) for connection in (one, two)}
+        error = await outcome(ask(engine, raise_read_only))
+        assert isinstance(error, exc.DBAPIError)
+        assert error.connection_invalidated
+        async with engine.connect() as one, engine.connect() as two:
+            for connection in (one, two):
+                assert await connection.scalar(text("SELECT pg_backend_pid()")) not in sessions
+
+
+@pytest.mark.anyio
 async def test_a_full_pool_gives_up(healthy: PostgresServer, driver: str) -> None:
     """pool_size, max_overflow and pool_timeout arrive at the pool."""
     settings = DbSettings(url=healthy.url(driver), pool_size=1, max_overflow=1, pool_timeout=0.05)
@@ -184,6 +199,14 @@ async def test_trio_is_told_no() -> None:
 
     with pytest.raises(ConfigurationError, match="asyncio only"):
         await anyio.to_thread.run_sync(on_trio)  # this thread has an event loop
+
+
+@pytest.mark.parametrize("key", ["pool_timeout", "connect_timeout", "statement_timeout"])
+def test_a_deadline_must_be_one(key: str) -> None:
+    """Zero would mean for ever to one driver and at once to another."""
+    with pytest.raises(ConfigurationError, match="above 0") as caught:
+        DbSettings(url="sqlite+aiosqlite://", **{key: 0})
+    assert caught.value.key == key
 
 
 def test_the_password_is_not_shown() -> None:

@@ -91,6 +91,20 @@ async def test_a_transaction_of_reads_may_go_on_to_write(store: AsyncEngine, boa
     assert await ask(store, "SELECT count(*) FROM t") == 1
 
 
+async def test_what_passed_without_a_permit_is_no_evidence(healthy: PostgresServer, driver: str, board: Board) -> None:
+    """A write that fails while its domain is open is not held against the other domain, whose breaker is closed."""
+    engine = board.engine(healthy.url(driver), TOUCHY)
+    await ask(engine)
+    board.trip("write")
+    async with engine.connect() as connection:
+        await connection.execute(SELECT)
+        board.settled.clear()
+        error = await outcome(connection.execute(text("DO $$ BEGIN RAISE 'x' USING ERRCODE = '53100'; END $$")))
+    assert error.orig.sqlstate == "53100"
+    assert board.settled == []
+    assert board.states() == {"": "CLOSED", "read": "CLOSED", "write": "FORCED_OPEN"}
+
+
 async def test_in_autocommit_each_statement_is_asked(store: AsyncEngine, board: Board) -> None:
     """There is no transaction to finish: the statement after the breaker opened is refused, and ROLLBACK is not."""
     async with store.connect() as connection:

@@ -8,6 +8,7 @@ name of the error. No driver is imported here: an error is known by what it carr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from switchgear.spi import Verdict
 
@@ -81,9 +82,15 @@ _MISTAKES = (TypeError, ValueError, ArithmeticError)
 _MISUSE = frozenset({"InterfaceError", "ProgrammingError", "DataError", "IntegrityError", "NotSupportedError"})
 
 
+def root(exc: BaseException) -> BaseException:
+    """The driver's own error, which SQLAlchemy wraps, for asyncpg even twice."""
+    orig = getattr(exc, "orig", None)
+    return root(orig) if isinstance(orig, BaseException) and orig is not exc else exc
+
+
 def code_of(exc: BaseException) -> str:
     """The SQLSTATE or SQLite's name ("SQLITE_BUSY") of an error of SQLAlchemy or of a driver; "" if it has none."""
-    orig = getattr(exc, "orig", None) or exc
+    orig: Any = root(exc)
     if sqlite_name := getattr(orig, "sqlite_errorname", None):
         return "_".join(sqlite_name.split("_")[:2])  # without the detail: SQLITE_IOERR_WRITE
     if sqlstate := getattr(orig, "sqlstate", None) or getattr(orig, "pgcode", None):
@@ -98,7 +105,7 @@ def classify(exc: BaseException) -> Verdict:
     """The verdict on an error of SQLAlchemy, of a driver, or of the network."""
     if code := code_of(exc):
         return VERDICTS.get(code) or VERDICTS.get(code[:2], Verdict.SUCCESS)
-    orig = getattr(exc, "orig", None) or exc
+    orig = root(exc)
     if type(orig).__module__ == "sqlalchemy.exc":  # without a driver's error inside
         return Verdict.IGNORED  # it is about this process: an exhausted pool, a closed result
     kinds = {kind.__name__ for kind in type(orig).__mro__}

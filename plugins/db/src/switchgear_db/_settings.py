@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from switchgear.spi import ConfigurationError
+
 
 @dataclass(frozen=True, kw_only=True)
 class DbSettings:
@@ -35,3 +37,8 @@ class DbSettings:
     echo: bool = False
     #: Further arguments of the driver's connect(). They win over those made from the above.
     connect_args: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+    def __post_init__(self) -> None:
+        for key in ("pool_timeout", "connect_timeout", "statement_timeout"):
+            if not getattr(self, key) > 0:
+                raise ConfigurationError("A deadline is a number of seconds above 0.", key=key)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchgear.spi import CallNotPermitted, Operation, Permit, Service, Verdict
 from switchgear_db import _metrics as metrics
-from switchgear_db._classify import CONFIGURATION, CONTENTION, NO_WRITES, code_of
+from switchgear_db._classify import CONFIGURATION, CONTENTION, NO_WRITES, code_of, root
 from switchgear_db._operations import COMMIT, FETCH, FINISH, operation_of
 
 if TYPE_CHECKING:
@@ -37,16 +37,20 @@ class Waist:
 
     def statement(self, call: Callable[..., None]) -> Callable[..., None]:
         def guarded(cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-            permit = self._permit(operation_of(statement), context)
-            if permit is None:
+            connection: Any = getattr(context, "root_connection", None)
+            info = _info(connection)
+            if info is None:
+                # SQLAlchemy itself, getting to know a new server: part of a connect that was admitted.
                 call(cursor, statement, parameters, context)
                 return
+            permit = self._permit(operation_of(statement), connection, info)
             try:
                 call(cursor, statement, parameters, context)
             except BaseException as exc:
                 self.failed(permit, exc)
                 raise
-            permit.succeed()
+            if permit is not None:
+                permit.succeed()
 
         return guarded
 
@@ -61,12 +65,8 @@ class Waist:
 
         return guarded
 
-    def _permit(self, operation: Operation, context: Any) -> Permit | None:
-        """The permit for a statement; None: it passes without one. Raises the refusal."""
-        connection: Any = context.root_connection
-        info = _info(connection)
-        if info is None:
-            return None  # SQLAlchemy itself, getting to know a new server: part of a connect that was admitted
+    def _permit(self, operation: Operation, connection: Any, info: dict[str, Any]) -> Permit | None:
+        """The permit for a statement; None: it goes ahead without one. Raises the refusal."""
         domain = self.read if operation.klass == "read" else self.write
         begun = info.get(_BEGUN)
         if begun is None:
@@ -107,8 +107,7 @@ class Waist:
             try:
                 call(connection, *arguments, **named)
             except BaseException as exc:
-                if permit is not None:
-                    self.failed(permit, exc)
+                self.failed(permit, exc)
                 raise
             finally:
                 info.pop(_BEGUN, None)
@@ -121,14 +120,16 @@ class Waist:
 
     # -- failures ------------------------------------------------------------------------------------------------
 
-    def failed(self, permit: Permit, exc: BaseException) -> None:
-        """Settle a permit by what its call raised."""
-        setattr(_root(exc), _JUDGED, True)
+    def failed(self, permit: Permit | None, exc: BaseException) -> None:
+        """Settle the permit of a call, if it had one, by what the call raised."""
+        setattr(root(exc), _JUDGED, True)
         code = code_of(exc)
         if code in CONTENTION:
             self.service.count(metrics.CONTENTION, kind=CONTENTION[code])
         elif code[:2] in CONFIGURATION:
             self.service.count(metrics.MISCONFIGURED)
+        if permit is None:
+            return
         if code in NO_WRITES and permit.domain == self.read:
             permit.settle(Verdict.SUCCESS)  # a read that turned out to write
         else:
@@ -136,11 +137,8 @@ class Waist:
 
     def unjudged(self, exc: BaseException, operation: Operation) -> None:
         """Learn from what failed outside the calls that hold permits."""
-        if isinstance(exc, CallNotPermitted) or not isinstance(exc, Exception) or hasattr(_root(exc), _JUDGED):
-            return
-        permit = self.follow(operation, self.read)
-        if permit is not None:
-            self.failed(permit, exc)
+        if isinstance(exc, Exception) and not isinstance(exc, CallNotPermitted) and not hasattr(root(exc), _JUDGED):
+            self.failed(self.follow(operation, self.read), exc)
 
     def error(self, context: ExceptionContext) -> None:
         """SQLAlchemy met an error, which may have come up in reading from a server-side cursor."""
@@ -159,9 +157,3 @@ def _info(connection: Any) -> dict[str, Any] | None:
     except (AttributeError, NotImplementedError):
         return None
     return info if type(info) is dict else None
-
-
-def _root(exc: BaseException) -> BaseException:
-    """The driver's own error, which SQLAlchemy wraps, for asyncpg even twice."""
-    orig = getattr(exc, "orig", None)
-    return _root(orig) if isinstance(orig, BaseException) and orig is not exc else exc
