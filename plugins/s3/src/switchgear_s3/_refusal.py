@@ -17,7 +17,3 @@ class S3CallNotPermitted(CallNotPermitted, BotoCoreError):
     """
 
     kwargs: Any = {}  # noqa: RUF012 - what other BotoCoreErrors make their message of; ours stays empty
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # BotoCoreError would be remade from `kwargs`.
-        return type(self), self.args

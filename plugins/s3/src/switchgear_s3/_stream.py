@@ -7,6 +7,7 @@ StreamReader, is watched; every way to read a body (`read`, `iter_chunks`, `asyn
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, cast
@@ -33,7 +34,7 @@ def settle_at_end(response: ClientResponse, body: Any, permit: Permit, service: 
         return
     permit.first_chunk()
     response.content = cast("StreamReader", stream)
-    stream.body = weakref.ref(body, stream.given_up)
+    stream.body = weakref.ref(body, stream.dropped)
     stream.reader.on_eof(stream.arrived)
 
 
@@ -63,6 +64,7 @@ class _Stream:
         self._permit = permit
         self._service = service
         self._checksum_awaited = False
+        self._loop = asyncio.get_running_loop()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.reader, name)
@@ -90,7 +92,7 @@ class _Stream:
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
         """What aiohttp does to the reader of a response that is closed; a connection that breaks does not pass here."""
-        self.given_up()
+        self.over(None if self.reader.is_eof() else GeneratorExit())
         self.reader.set_exception(exc, *cause)
 
     def arrived(self) -> None:
@@ -98,9 +100,15 @@ class _Stream:
         if not self._checksum_awaited:
             self.over()
 
-    def given_up(self, _body: object = None) -> None:
-        """Closed or dropped. If all had arrived, only its checksum was left unread."""
-        self.over(None if self.reader.is_eof() else GeneratorExit())
+    def dropped(self, _body: object) -> None:
+        """Nobody will read on. If all had arrived, only the checksum was left unseen, and the service has served.
+
+        This is a finalizer, which may run in the middle of anything: it may give back, and must not decide.
+        """
+        if self.reader.is_eof() and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.over)
+        else:
+            self.over(GeneratorExit())
 
     def over(self, exc: BaseException | None = None) -> None:
         """Settle, and count what was received. Cancelled and given up (no Exception) say nothing of the service."""
