@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from math import inf
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from switchgear._errors import ConfigurationError
 from switchgear._window import CountWindow, Window
@@ -137,6 +138,13 @@ class BreakerConfig:
                 f"({self.window.size}), so no rate would ever be judged. Lower the one or widen the other.",
                 key="minimum_number_of_calls",
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping does not pickle; a plain one does, and is made read-only again.
+        rules = {field.name: getattr(self, field.name) for field in fields(self)}
+        if isinstance(self.slow_call_duration_threshold, Mapping):
+            rules["slow_call_duration_threshold"] = dict(self.slow_call_duration_threshold)
+        return partial(BreakerConfig, **rules), ()
 
     def slow_after(self, operation_class: str = "") -> float:
         """Seconds from which a call of this operation class is slow; infinity if it never is."""
