@@ -87,6 +87,14 @@ async def test_settings_reach_the_connection(healthy: PostgresServer, driver: st
 
 
 @pytest.mark.anyio
+async def test_what_the_url_says_goes_before_our_own(healthy: PostgresServer) -> None:
+    """A session of psycopg has one argument for all its options: those in the URL are not lost to our deadline."""
+    url = healthy.url("psycopg") + "?options=-csearch_path%3Dpg_catalog"
+    async with BACKEND.connect(DbSettings(url=url)) as engine:
+        assert await ask(engine, "SHOW search_path") == "pg_catalog"
+
+
+@pytest.mark.anyio
 async def test_sqlite_in_memory_and_in_a_file(tmp_path: Path) -> None:
     """A database in memory has its own kind of pool; the deadline is for waiting for a lock."""
     async with BACKEND.connect(DbSettings(url="sqlite+aiosqlite://")) as engine:

@@ -54,6 +54,7 @@ def _engine(settings: DbSettings) -> AsyncEngine:
         driver = url.get_driver_name()
         if driver not in DEADLINES:
             raise NoSuchModuleError(f"the driver {driver!r} is none of those that it can set deadlines for")
+        deadlines = {key: value for key, value in DEADLINES[driver](settings).items() if key not in url.query}
         dialect: Any = url.get_dialect()
         pooled = issubclass(dialect.get_pool_class(url), QueuePool)  # all but SQLite's databases in memory
         return create_async_engine(
@@ -61,7 +62,7 @@ def _engine(settings: DbSettings) -> AsyncEngine:
             pool_recycle=settings.pool_recycle,
             pool_pre_ping=settings.pool_pre_ping,
             echo=settings.echo,
-            connect_args={**DEADLINES[driver](settings), **settings.connect_args},
+            connect_args={**deadlines, **settings.connect_args},
             **({"isolation_level": settings.isolation_level} if settings.isolation_level else {}),
             **(_pool(settings) if pooled else {}),
         )

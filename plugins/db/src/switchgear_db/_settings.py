@@ -14,7 +14,10 @@ class DbSettings:
     """How to connect to a database, within finite time whatever it does.
 
     Times are in seconds. `url` is SQLAlchemy's ("postgresql+asyncpg://user:password@host/database"), through one of the
-    drivers whose deadlines we know how to set: asyncpg, psycopg, aiosqlite.
+    drivers whose deadlines we know how to set: asyncpg, psycopg, aiosqlite. What it says of the driver's arguments
+    (`?options=...`) goes before what the other keys make of them.
+
+    Raises ConfigurationError.
     """
 
     url: str = field(repr=False)
@@ -35,7 +38,7 @@ class DbSettings:
     statement_timeout: float = 30.0
     isolation_level: str | None = None
     echo: bool = False
-    #: Further arguments of the driver's connect(). They win over those made from the above.
+    #: Further arguments of the driver's connect(). They go before all others.
     connect_args: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     def __post_init__(self) -> None:
