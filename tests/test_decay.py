@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from switchgear import ConfigurationError
-from switchgear._decay import DecayedSums, Evidence, faded
+from switchgear._decay import DecayedSums, Evidence, left
 
 DAY = 86400.0
 
@@ -47,7 +47,7 @@ def test_a_bulk_of_calls_counts_as_its_calls_would(count: int, at: float, later:
     sums = DecayedSums()
     sums.add(1, 1, at + later)
     sums.add(count, 0, at)
-    assert close(sums.evidence(at + later), 1 + faded(count, later, 10.0), 1)
+    assert close(sums.evidence(at + later), 1 + count * left(later, 10.0), 1)
 
 
 @given(streams, streams)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from switchgear import ConfigurationError, State, Verdict
+from switchgear import ConfigurationError, Ramp, State, Verdict
 from switchgear._aggregate import app_health, capability_health, inherited
 from switchgear._criticality import Criticality
 from switchgear._decay import DecayedSums, Evidence
@@ -26,7 +26,9 @@ from switchgear._score import (
     saturation_score,
     state_score,
 )
+from switchgear.testing import VirtualClock
 from tests.reports import report_of, snapshot_of
+from tests.support import breaker_of, fail, succeed
 
 NEARLY = 1e-9  # what rounding may add to a score
 R50S = {"redis": 0.1, "s3": 0.05, "db": 0.05, "openai": 0.2}
@@ -408,6 +410,47 @@ def test_a_service_says_what_limits_it() -> None:
         "db is DEGRADED (40): db <- state: its breaker is ramping up and admits 50% of the calls."
     )
     assert said(Evidence(0, 0)) == "db is UNKNOWN (100): there were no recent calls."
+
+
+def test_the_outage_of_a_real_breaker_and_its_way_back() -> None:
+    """Errors limit the score, then the open breaker, then the ramp; with new sums from there on, its end is at 100."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock, ramp=Ramp(initial=0.125, duration=8.0))
+    sums = DecayedSums()
+    seen: list[tuple[int, str]] = []
+
+    def look() -> None:
+        domain = Domain(snapshot=breaker.snapshot(), evidence=sums.evidence(clock()))
+        report = service_health("db", [domain], r50=0.1)
+        seen.append((round(report.score), report.limited_by))
+
+    for _ in range(4):
+        fail(breaker)
+        sums.add(1, 1, clock())
+        look()
+    clock.advance(breaker.snapshot().retry_after or 0.0)
+    look()
+    while breaker.snapshot().state is State.HALF_OPEN:
+        succeed(breaker)
+    sums = DecayedSums()
+    for _ in range(3):
+        sums.add(1, 0, clock())
+        look()
+        clock.advance(4.0)
+    errors, opened, probing, ramp = (
+        [(93, "errors"), (66, "errors"), (42, "errors")],
+        (10, "state"),
+        (10, "state"),
+        0.5625,
+    )
+    assert seen == [
+        *errors,
+        opened,
+        probing,
+        (round(10 + 60 * 0.125), "state"),
+        (round(10 + 60 * ramp), "state"),
+        (100, ""),
+    ]
 
 
 def test_a_service_that_was_never_called_is_unknown() -> None:

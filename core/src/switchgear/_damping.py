@@ -7,7 +7,7 @@ BGP's own history is why protection is not damped: there, damping that held back
 
 from __future__ import annotations
 
-from switchgear._decay import faded
+from switchgear._decay import left
 
 _FALL = 1000.0
 _SUPPRESS, _REUSE = 2000.0, 750.0
@@ -38,4 +38,4 @@ class Damping:
         return self._suppressing
 
     def _now(self, now: float) -> float:
-        return faded(self._penalty, now - self._at, _HALF_LIFE)
+        return self._penalty * left(now - self._at, _HALF_LIFE)

@@ -19,9 +19,9 @@ from switchgear._errors import ConfigurationError
 HALF_LIFE = 10.0
 
 
-def faded(value: float, seconds: float, half_life: float) -> float:
-    """What is left of a value after so many seconds (0 or more)."""
-    return value * exp2(-seconds / half_life)  # runs out to 0 for long times, without an error
+def left(seconds: float, half_life: float) -> float:
+    """The share of a value that is left after so many seconds (0 or more): 2**(-seconds/half_life)."""
+    return exp2(-seconds / half_life)  # runs out to 0 for long times, without an error
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,19 @@ class DecayedSums:
         half-life the sum is then right to 2 %. Its beginning would make them too light by a third.
         """
         if at < self._at:
-            behind = self._at - at
-            calls, badness = faded(calls, behind, self.half_life), faded(badness, behind, self.half_life)
+            weight = left(self._at - at, self.half_life)
+            self._calls += calls * weight
+            self._badness += badness * weight
         else:
-            self._fade_to(at)
-        self._calls += calls
-        self._badness += badness
+            kept = left(at - self._at, self.half_life)
+            self._calls = self._calls * kept + calls
+            self._badness = self._badness * kept + badness
+            self._at = at
 
     def evidence(self, now: float) -> Evidence:
         """The sums as of now; for a moment before the last call, as of that."""
-        ahead = max(0.0, now - self._at)
-        return Evidence(faded(self._calls, ahead, self.half_life), faded(self._badness, ahead, self.half_life))
+        kept = left(max(0.0, now - self._at), self.half_life)
+        return Evidence(self._calls * kept, self._badness * kept)
 
     def merge(self, other: DecayedSums) -> DecayedSums:
         """The sums of both streams, as new sums; in whichever order, the same.
@@ -84,9 +86,3 @@ class DecayedSums:
             if sums._at > -inf:  # noqa: SLF001 - its own class
                 merged.add(sums._calls, sums._badness, sums._at)  # noqa: SLF001
         return merged
-
-    def _fade_to(self, at: float) -> None:
-        ahead = at - self._at
-        self._calls = faded(self._calls, ahead, self.half_life)
-        self._badness = faded(self._badness, ahead, self.half_life)
-        self._at = at
