@@ -30,7 +30,7 @@ def demo(*, duration: float, headless: bool, as_json: bool, seed: int) -> None:
       switchgear demo --duration 30 --seed 7
       switchgear demo --headless --json > result.json
 
-    Exit codes: 0 every breaker tripped and recovered, 1 one did not, 2 a server cannot be had, 130 interrupted.
+    Exit codes: 0 every breaker tripped and recovered, 1 one did not, 2 a server cannot be had, 130 or 143 stopped.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
     if not _SHORTEST <= duration < inf:
         problem = (
@@ -46,7 +46,7 @@ def demo(*, duration: float, headless: bool, as_json: bool, seed: int) -> None:
     from switchgear.demo._summary import draw
 
     console = Console(stderr=as_json, markup=False, highlight=False)
-    live = console.is_terminal and not (headless or as_json)
+    live = console.is_terminal and not (console.is_dumb_terminal or headless or as_json)
     try:
         summary = anyio.run(until_signalled, partial(show, console, duration=duration, seed=seed, live=live))
     except Signalled as stopped:

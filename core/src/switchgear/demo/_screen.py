@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import anyio
 from rich.console import Console, Group, RenderableType
@@ -14,7 +15,9 @@ from rich.text import Text
 
 from switchgear._state import State
 from switchgear.demo._ledger import Ledger, Note
-from switchgear.demo._storefront import Kind
+
+if TYPE_CHECKING:
+    from switchgear.demo._storefront import Kind  # loads the clients' SDKs
 
 _REDRAW = 0.2  # s
 _HISTORY_COLUMN = 62  # where the column of the history begins
@@ -107,7 +110,7 @@ class Screen:
     def _remember(self, name: str, second: int) -> None:
         account, history = self._ledger.accounts[name], self._history[name]
         bad = {State.CLOSED: int(account.share() < 1), State.HALF_OPEN: 2}.get(account.state, 3)
-        history.extend([0] * (second + 1 - len(history)))
+        history.extend([bad] * (second + 1 - len(history)))
         history[second] = max(history[second], bad)
 
     def _requests(self, now: float) -> Table:

@@ -11,6 +11,7 @@ import anyio
 from switchgear._errors import SwitchgearError
 from switchgear.demo._board import Board
 from switchgear.demo._ledger import Ledger
+from switchgear.demo._servers import SqliteFile
 from switchgear.testing import Latency
 
 _QUIET = 0.1  # of the duration, before the first fault, and after the last
@@ -41,12 +42,14 @@ def faults(board: Board) -> list[Fault]:
     async def fast() -> None:
         proxy.clear()
 
+    locked = isinstance(servers.db, SqliteFile)
+    hangs, goes_on = ("is locked", "is unlocked") if locked else ("hangs (SIGSTOP)", "goes on (SIGCONT)")
     llm = partial(Fault, "llm", heal=servers.llm.heal)
     throttle = partial(servers.llm.fault, "status", status=429, retry_after=1)
     cut = partial(servers.llm.fault, "cut", after=2)
     return [
         Fault("cache", "is killed (SIGKILL)", "is started again", servers.cache.kill, servers.cache.restart),
-        Fault("db", "hangs (SIGSTOP)", "goes on (SIGCONT)", servers.db.hang, servers.db.resume),
+        Fault("db", hangs, goes_on, servers.db.hang, servers.db.resume),
         Fault("files", f"is slow: all comes {_SLOW:g} s late", "is fast again", slow, fast),
         llm("throttles: 429, retry after 1 s", "serves all again", strike=throttle),
         llm("cuts its answers off half-way", "finishes its answers again", strike=cut),
@@ -66,6 +69,7 @@ async def play(script: Sequence[Fault], ledger: Ledger, duration: float) -> None
 
 
 async def _act(fault: Fault, ledger: Ledger, held: float) -> None:
+    await _until(lambda: ledger.whole(fault.service))  # or there would be nothing to see
     act = ledger.strikes(fault.service, fault.strikes)
     try:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -27,18 +28,19 @@ async def show(console: Console, *, duration: float, seed: int, live: bool) -> S
     """
     # The clients log what is broken here on purpose.
     logging.getLogger().addHandler(logging.NullHandler())
-    console.print("Starting four servers on 127.0.0.1 ...")
-    async with open_board(console.print) as board:
+    say = partial(console.print, soft_wrap=True)
+    say("Starting four servers on 127.0.0.1 ...")
+    async with open_board(say) as board:
         from switchgear.demo._storefront import Storefront  # loads the clients' SDKs
 
-        console.print()
-        console.print(board.configuration, style="dim")
+        say("\nThe gear is made from this file; windows and waits are short because the show is.\n")
+        say(board.configuration, style="dim")
         groups = {name: service.group for name, service in board.gear.services.items()}
         storefront = Storefront(board.gear, random.Random(seed))  # noqa: S311  repeatable
         await storefront.open()
         script = faults(board)
         random.Random(seed).shuffle(script)  # noqa: S311
-        ledger = Ledger(groups, tell=None if live else lambda note: console.print(line(note), soft_wrap=True))
+        ledger = Ledger(groups, tell=None if live else lambda note: say(line(note)))
         leave = board.gear.subscribe(ledger)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(storefront.run, ledger)

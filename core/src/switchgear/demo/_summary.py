@@ -15,8 +15,6 @@ from switchgear.demo._ledger import Ledger
 #: Service -> plugin.
 PLUGINS = {"cache": "redis", "files": "s3", "llm": "openai", "db": "db"}
 
-_PHASES = {"before": "before", "during_fault": "during the faults", "after": "after"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceResult:
@@ -91,8 +89,12 @@ def draw(summary: Summary) -> RenderableType:
             _seconds(service.time_to_protect, "not"),
             _seconds(service.time_to_recover, "not"),
         )
-    shares = ", ".join(f"{_share(share)} {_PHASES[phase]}" for phase, share in summary.goodput.items())
-    goodput = Text(f"Answered of the requests that did not need the broken service: {shares}.")
+    before, during, after = map(_share, (summary.goodput[phase] for phase in ("before", "during_fault", "after")))
+    goodput = Text.assemble(
+        ("Goodput", "bold"),
+        f": {before} before, {during} during the faults (of the requests that did not need the broken service), ",
+        f"{after} after.",
+    )
     sentence = Text(in_words(summary), style="green" if summary.ok else "bold red")
     return Padding(Group(table, Text(), goodput, sentence), (1, 0))
 
