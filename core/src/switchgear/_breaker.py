@@ -492,7 +492,7 @@ class BreakerMachine:
             in_flight = len(era.leases)
         else:
             slots = [slot for lane in self.lanes for slot in lane.slots() if slot.generation == self.generation]
-            in_flight = sum(slot.in_flight() for slot in slots)
+            in_flight = sum(slot.in_flight_now() for slot in slots)
         if isinstance(era, Closed):
             era.tally.expire(now)
             overdue = self._overdue(now)

@@ -67,6 +67,15 @@ class Slot:
         self._started_reads += 1
         return total - self.succeeded - self.settled
 
+    def in_flight_now(self) -> int:
+        """Calls that started here and have not left, at this moment: read again if one left between the two counts."""
+        while True:
+            left, started, left_since = next(self.ok), next(self.started), next(self.ok)
+            self._ok_reads += 2
+            self._started_reads += 1
+            if left_since == left + 1:
+                return (started + 1 - self._started_reads) - (left + 2 - self._ok_reads) - self.settled
+
 
 #: Stands in a lane until its first call, so that a breaker that is never used stays small.
 NO_SLOT = Slot(-1, 0.0, SHUT)
