@@ -4,54 +4,79 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from anyio import Event, create_task_group, sleep_forever
+from anyio import CancelScope, Event, create_task_group, sleep_forever
 
-from switchgear import CircuitBreaker
+from switchgear import CallNotPermitted, CircuitBreaker
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
 
 #: Seconds after which something that should have happened in a thread never will.
 DEADLINE = 20.0
 
 
-class End(Protocol):
-    """Ends a call: it raises what is given, else it returns. Comes back once the breaker has been told."""
+class Running:
+    """A call that was admitted and goes on, in a task of its own, until it is told how to end."""
 
-    def __call__(self, exc: Exception | None = None, /) -> Coroutine[object, object, None]: ...
+    def __init__(self) -> None:
+        self._scope = CancelScope()
+        self._asked, self._told, self._over = Event(), Event(), Event()
+        self._error: Exception | None = None
+        self.refusal: CallNotPermitted | None = None
+
+    async def run(self, breaker: CircuitBreaker) -> None:
+        with self._scope:
+            try:
+                await breaker.call(self._body)
+            except CallNotPermitted as refusal:
+                self.refusal = refusal
+                self._asked.set()
+            except Exception as exc:
+                if exc is not self._error:
+                    raise
+        self._over.set()
+
+    async def _body(self) -> None:
+        self._asked.set()
+        await self._told.wait()
+        if self._error is not None:
+            raise self._error
+
+    async def asked(self) -> None:
+        await self._asked.wait()
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def end(self, error: Exception | None = None) -> None:
+        """It raises what is given, else it returns. Comes back when the breaker has been told, as `cancel` does."""
+        self._error = error
+        self._told.set()
+        await self._over.wait()
+
+    async def cancel(self) -> None:
+        self._scope.cancel()
+        await self._over.wait()
+
+
+async def begin(group: TaskGroup, breaker: CircuitBreaker) -> Running:
+    """A call in a task of the group. Raises CallNotPermitted."""
+    call = Running()
+    group.start_soon(call.run, breaker)
+    await call.asked()
+    return call
 
 
 @asynccontextmanager
-async def under_way(breaker: CircuitBreaker) -> AsyncIterator[End]:
+async def under_way(breaker: CircuitBreaker) -> AsyncIterator[Running]:
     """A call that has been admitted; cancelled at the end of the block, if it was not ended before."""
-    begun, told, over = Event(), Event(), Event()
-    how: list[Exception | None] = []
-
-    async def body() -> None:
-        begun.set()
-        await told.wait()
-        if how[0] is not None:
-            raise how[0]
-
-    async def run() -> None:
-        try:
-            await breaker.call(body)
-        except Exception as exc:
-            if exc not in how:
-                raise
-        over.set()
-
-    async def end(exc: Exception | None = None) -> None:
-        how.append(exc)
-        told.set()
-        await over.wait()
-
     async with create_task_group() as group:
-        group.start_soon(run)
-        await begun.wait()
-        yield end
-        group.cancel_scope.cancel()
+        call = await begin(group, breaker)
+        yield call
+        await call.cancel()
 
 
 async def cancel(breaker: CircuitBreaker) -> None:

@@ -305,9 +305,9 @@ async def test_half_open_1_of_1000_tasks_admitted() -> None:
 async def test_late_success_does_not_close_open() -> None:
     """A call from before the trip succeeds after it."""
     breaker = breaker_of()
-    async with under_way(breaker) as end:
+    async with under_way(breaker) as call:
         fail(breaker, 4)
-        await end()
+        await call.end()
     snapshot = breaker.snapshot()
     assert (snapshot.state, snapshot.late) == (State.OPEN, 1)
 
@@ -316,10 +316,10 @@ async def test_late_failure_does_not_prolong_open() -> None:
     """A call from before the trip fails after it: the wait ends when it would have ended."""
     clock = VirtualClock()
     breaker = breaker_of(clock)
-    async with under_way(breaker) as end:
+    async with under_way(breaker) as call:
         fail(breaker, 4)
         clock.advance(5)
-        await end(Said(Verdict.FAILURE))
+        await call.end(Said(Verdict.FAILURE))
     assert (breaker.snapshot().retry_after, breaker.snapshot().late) == (3.0, 1)
     clock.advance(3)
     assert breaker.state is State.HALF_OPEN
@@ -329,11 +329,11 @@ async def test_late_success_does_not_close_half_open() -> None:
     """A call from before the trip succeeds while a probe is still out: no verdict, no place taken or given."""
     clock = VirtualClock()
     breaker = breaker_of(clock, permitted_calls_in_half_open=1)
-    async with under_way(breaker) as end:
+    async with under_way(breaker) as call:
         fail(breaker, 4)
         clock.advance(8)
         async with under_way(breaker):
-            await end()
+            await call.end()
             assert breaker.snapshot().probes == (0, 1)
             refused(breaker)
             assert breaker.state is State.HALF_OPEN
@@ -343,13 +343,13 @@ async def test_late_failure_does_not_reopen_half_open() -> None:
     """A call from before the trip fails while a probe is out; the probe then succeeds and closes it."""
     clock = VirtualClock()
     breaker = breaker_of(clock, permitted_calls_in_half_open=1)
-    async with under_way(breaker) as late:
+    async with under_way(breaker) as late_call:
         fail(breaker, 4)
         clock.advance(8)
-        async with under_way(breaker) as probe:
-            await late(Said(Verdict.FAILURE))
+        async with under_way(breaker) as probe_call:
+            await late_call.end(Said(Verdict.FAILURE))
             assert breaker.state is State.HALF_OPEN
-            await probe()
+            await probe_call.end()
     assert breaker.snapshot().state is State.CLOSED
 
 
@@ -510,16 +510,16 @@ async def test_slow_call_detection() -> None:
     clock = VirtualClock()
     breaker = breaker_of(clock, slow_call_duration_threshold=2.0)
     for _ in range(4):
-        async with under_way(breaker) as end:
+        async with under_way(breaker) as call:
             clock.advance(2.0)
-            await end()
+            await call.end()
     assert "slow-call rate 1.00 of 4 calls" in refused(breaker).reason
     breaker.reset()
-    calls = [hold(breaker) for _ in range(4)]
+    hanging = [hold(breaker) for _ in range(4)]
     clock.advance(3.0)
     assert breaker.state is State.OPEN
-    for call in calls:
-        call.returns()
+    for held in hanging:
+        held.returns()
 
 
 async def test_failure_rate_50_alternating_trips() -> None:
