@@ -197,7 +197,7 @@ def test_a_failed_attempt_settles_a_probe() -> None:
     assert breaker.snapshot().late == 0  # it was settled: there is nothing to be late
 
 
-# -- what cannot wedge it ---------------------------------------------------------------------------------------------
+# -- what cannot wedge it ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["cancelled", "closed", "interrupted"])
@@ -310,7 +310,7 @@ def test_results_from_before_decide_nothing() -> None:
     assert decided(breaker) is State.CLOSED
 
 
-# -- who probes ------------------------------------------------------------------------------------------------------
+# -- who probes --------------------------------------------------------------------------------------------------------
 
 
 def test_where_only_the_active_check_probes_users_are_refused() -> None:
