@@ -105,6 +105,8 @@ class _Stream:
 
         This is a finalizer, which may run in the middle of anything: it may give back, and must not decide.
         """
+        if self._permit.settled:
+            return
         if self.reader.is_eof() and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.over)
         else:
