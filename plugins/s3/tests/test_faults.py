@@ -67,7 +67,7 @@ async def test_a_refusal_is_the_clients_own_kind_of_error(wired: Any, wire: Wire
 def test_a_refusal_pickles() -> None:
     """It crosses processes with all its fields, as every CallNotPermitted does."""
     refusal = S3CallNotPermitted("files", "bucket", State.OPEN, 1.5, "3 failures in a row", (Cause("E", "text", 3),))
-    again = pickle.loads(pickle.dumps(refusal))  # noqa: S301 - our own
+    again = pickle.loads(pickle.dumps(refusal))
     assert type(again) is S3CallNotPermitted
     assert str(again) == str(refusal)
     assert again.causes == refusal.causes
