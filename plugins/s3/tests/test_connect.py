@@ -81,7 +81,7 @@ async def test_an_upload_to_a_hanging_server_ends(deaf: str, size: int) -> None:
         started = time.monotonic()
         with pytest.raises(ReadTimeoutError):
             await client.put_object(Bucket="bucket", Key="k", Body=b"x" * size)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 5
 
 
 async def test_every_call_to_a_hanging_server_ends(deaf: str) -> None:
