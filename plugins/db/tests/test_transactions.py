@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from plugins.db.tests.support import CONFIG, SELECT, TOUCHY, Board, ask, outcome, running, sleep, timed
 from switchgear import CallNotPermitted
@@ -61,6 +61,16 @@ async def test_rollback_is_never_refused(store: AsyncEngine, board: Board) -> No
         await connection.rollback()
     board.gear.service("db").group.reset()
     assert await ask(store, "SELECT count(*) FROM t") == 0
+
+
+async def test_what_only_finishes_is_never_refused(healthy: PostgresServer, driver: str, board: Board) -> None:
+    """Also where it comes first, as in the recovery of a prepared transaction: the answer is the server's."""
+    engine = board.engine(healthy.url(driver))
+    async with engine.connect() as connection:
+        open_all(board)
+        error = await outcome(connection.execute(text("COMMIT PREPARED 'nobody knows it'")))
+    assert isinstance(error, DBAPIError)
+    assert not isinstance(error, CallNotPermitted)
 
 
 async def test_the_next_transaction_is_refused(store: AsyncEngine, board: Board) -> None:
