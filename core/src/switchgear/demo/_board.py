@@ -41,7 +41,7 @@ settings.url = "{db_url}"
 settings.connect_timeout = 2
 settings.statement_timeout = 2
 settings.pool_timeout = 1
-settings.max_overflow = 25  # once the pool is used up, no more calls come to the breaker
+settings.max_overflow = 25  # a pool that runs dry makes no calls to judge by
 breaker.slow_call_duration_threshold = {{ read = 0.5, write = 0.5 }}
 breaker.window = {{ seconds = 1 }}
 {breaker}"""

@@ -34,7 +34,7 @@ async def show(console: Console, *, duration: float, seed: int, live: bool) -> S
         from switchgear.demo._storefront import Storefront  # loads the clients' SDKs
 
         say("\nThe gear is made from this file; windows and waits are short because the show is.\n")
-        say(board.configuration, style="dim")
+        say(board.configuration, style="dim", end="")
         groups = {name: service.group for name, service in board.gear.services.items()}
         storefront = Storefront(board.gear, random.Random(seed))  # noqa: S311  repeatable
         await storefront.open()

@@ -7,7 +7,7 @@ refusal is one, and falls back; where it cannot, the request fails.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ class Storefront:
         self._llm: AsyncOpenAI = gear.client("llm")
         self._db: AsyncEngine = gear.client("db")
         self._rng = rng
-        self.kinds = (
+        self.kinds: Sequence[Kind] = (
             Kind("browse", 10, frozenset({"db"}), self._browse),
             Kind("picture", 5, frozenset({"files"}), self._picture),
             Kind("ask", 6, frozenset({"llm"}), self._ask),
