@@ -6,10 +6,10 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast
 
 from switchgear._breaker import BreakerMachine
 from switchgear._breaker_config import Backoff, BreakerConfig, ProbeWith, Ramp
@@ -156,11 +156,7 @@ class CircuitBreaker:
             self.served(ticket, lane, started, result)
         return result
 
-    @overload
-    def __call__(self, fn: Callable[P, AsyncGenerator[T, Any]], /) -> Callable[P, AsyncGenerator[T, Any]]: ...
-    @overload
-    def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]: ...
-    def __call__(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
+    def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]:
         """Decorate a coroutine function, a plain function, or a generator of either kind. A generator holds its permit
         until it is exhausted (success), raises (judged) or is closed early (given back).
         """

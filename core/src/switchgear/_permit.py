@@ -64,6 +64,7 @@ class Permit:
         if self.settled:
             return
         self.settled = True
+        self._attempt = None  # with its frames
         self._breaker.settle(self._ticket, self._lane, verdict, self.started, self._latency, cause, self.operation)
         if self.also is not None:
             self.also.settle(verdict, cause)
