@@ -105,9 +105,9 @@ class BreakerGroup:
         return permit
 
     def closed(self, domain: str) -> bool:
-        """Whether main and branch are closed, without a look at the clock."""
+        """Whether neither main nor branch refuses, without a look at the clock: CLOSED, DISABLED or METRICS_ONLY."""
         branch = self._branches.get(domain)
-        return self.main.machine_state is State.CLOSED and (branch is None or branch.machine_state is State.CLOSED)
+        return self.main.machine_state not in _REFUSING and (branch is None or branch.machine_state not in _REFUSING)
 
     # -- what the branches tell ----------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class Service:
         return self.group.acquire(operation.name, operation.klass, domain, self.refusal)
 
     def closed(self, domain: str = "") -> bool:
-        """Whether the domain's breakers are closed: if not, a client's own retries should stop."""
+        """Whether the domain's breakers refuse nothing: if not, a client's own retries should stop."""
         return self.group.closed(domain)
 
     def count(self, metric: str, amount: float = 1, **labels: str) -> None:
