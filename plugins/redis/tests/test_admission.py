@@ -38,8 +38,9 @@ async def test_a_refusal_is_redis_own_error_for_an_unreachable_server(client: An
     refusal = caught.value
     assert isinstance(refusal, CallNotPermitted)
     assert (refusal.breaker, refusal.reason) == ("cache", "the test says so")
+    assert "RedisCallNotPermitted" in repr(refusal)
     vars(refusal)["connection"] = client  # as a cluster client hangs its node on errors, and that does not pickle
-    copy = pickle.loads(pickle.dumps(refusal))  # noqa: S301
+    copy = pickle.loads(pickle.dumps(refusal))
     assert (type(refusal), str(refusal), refusal.state) == (type(copy), str(copy), copy.state)
 
 
@@ -190,6 +191,7 @@ async def test_a_command_that_blocks_for_longer_than_its_socket_waits_is_no_fail
     with caplog.at_level(logging.WARNING, "switchgear.redis"):
         for wait in (client.blpop(["nothing"], timeout=0), client.xread({"nothing": "$"}, block=0)):
             assert isinstance(await outcome(wait), redis.TimeoutError)
+    assert {"CLOSED"} == set(witness.states().values())
     assert witness.verdicts == [("redis.blpop", IGNORED), ("redis.xread", IGNORED)]
     assert witness.count("blocking_timeouts") == 2
     assert ["socket_timeout = 0.05 s" in record.message for record in caplog.records] == [True]

@@ -12,12 +12,12 @@ import redis
 from redis.asyncio.cluster import ClusterPipeline, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException
+from redis.exceptions import OutOfMemoryError, RedisClusterException
 
 from plugins.redis.tests.support import LASTING, Witness, bare, outcome, timed, until
 from switchgear import CallNotPermitted, ConfigurationError, Verdict
 from switchgear.testing import ValkeyServer
-from switchgear_redis._health import gauges, identify
+from switchgear_redis._health import gauges, identify, probe
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +107,8 @@ async def test_every_way_of_calling_works(client: Any, nodes: list[ValkeyServer]
     assert {Verdict.SUCCESS} == {verdict for _, verdict in witness.verdicts}
     assert {f"127.0.0.1:{server.port}/read" for server in nodes} <= domains(witness, "CLOSED")
     assert (witness.count("hits"), witness.count("misses")) == (5, 1)
-    assert str(nodes[0]) == await identify(client)
+    assert await identify(client) == str(nodes[0])
+    assert not await probe(client, f"127.0.0.1:{nodes[0].port}/read")  # it cannot tell
     assert gauges(client)["pool_idle"] >= 3
 
 
@@ -150,6 +151,23 @@ async def test_one_dead_node_does_not_cost_the_others(client: Any, nodes: list[V
         await until(lambda: _complete(direct))
 
 
+async def test_errors_that_hide_in_a_result_are_found(client: Any, nodes: list[ValkeyServer], witness: Witness) -> None:
+    """A node that is full: the pipeline goes on elsewhere, and the breaker of that node's writes opens."""
+    a, full = key_on(client, nodes[0]), key_on(client, nodes[1])
+    async with bare(nodes[1].port) as direct:
+        await direct.config_set("maxmemory", 1)
+        try:
+            async with client.pipeline() as pipeline:
+                pipeline.set(a, "1")
+                pipeline.set(full, "2")
+                replies = await pipeline.execute(raise_on_error=False)
+        finally:
+            await direct.config_set("maxmemory", 0)
+    assert (True, OutOfMemoryError) == (replies[0], type(replies[1]))
+    assert domains(witness, "OPEN") == {f"127.0.0.1:{nodes[1].port}/write"}
+    assert witness.count("pipeline_errors") == 1
+
+
 async def test_a_transaction_has_its_nodes_permit(client: Any, nodes: list[ValkeyServer], witness: Witness) -> None:
     """It is recorded in its node's domain; refused when that is open, also when it begins with WATCH; and one that
     watches finishes."""
@@ -169,8 +187,9 @@ async def test_a_transaction_has_its_nodes_permit(client: Any, nodes: list[Valke
         refusal, seconds = await timed(client.pipeline(transaction=True).set(key, "value").execute())
         assert isinstance(refusal, CallNotPermitted)
         assert seconds < 0.1
-        refusal = await outcome(_watch(client, key))
-        assert isinstance(refusal, CallNotPermitted)
+        witness.refused.clear()
+        assert isinstance(await outcome(_watch(client, key)), CallNotPermitted)
+        assert len(witness.refused) == 1
         branch.reset()
 
 

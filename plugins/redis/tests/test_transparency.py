@@ -37,8 +37,10 @@ def seen(result: Any, *, changing: bool) -> Any:
 
 
 async def call(client: Any, method: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
-    for command in SEED:
-        await client.execute_command(*command)
+    async with client.pipeline(transaction=False) as pipeline:
+        for command in SEED:
+            pipeline.execute_command(*command)
+        await pipeline.execute()
 
     async def made() -> Any:
         made = getattr(client, method)(*args, **kwargs)

@@ -17,7 +17,7 @@ from typing import Any, Self
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from switchgear.spi import CallNotPermitted, Permit, Service, Verdict
-from switchgear_redis._classify import classify, counter_of, unmask
+from switchgear_redis._classify import classify, counter_of
 from switchgear_redis._commands import CONNECT, Command, wait_of
 
 _log = logging.getLogger("switchgear.redis")
@@ -72,14 +72,13 @@ class Guard:
 class Admission:
     """One admitted operation, as a context manager that settles its permit; without a permit it does nothing."""
 
-    __slots__ = ("_args", "_seen", "_token", "command", "guard", "permit")
+    __slots__ = ("_args", "_token", "command", "guard", "permit")
 
     def __init__(self, guard: Guard, permit: Permit | None, command: Command, args: Sequence[Any]) -> None:
         self.guard = guard
         self.permit = permit
         self.command = command
         self._args = args
-        self._seen: Exception | None = None
         self._token: Token[Admission | None] | None = None
 
     def __enter__(self) -> Self:
@@ -97,9 +96,8 @@ class Admission:
             self._failed(self.permit, exc)
 
     def attempt_failed(self, error: Exception) -> None:
-        """One of redis-py's attempts failed; the operation may go on. Nested retries report the same error twice."""
-        if self.permit is not None and error is not self._seen and not self._waited_too_long(error):
-            self._seen = error
+        """One of redis-py's attempts failed; the operation may go on."""
+        if self.permit is not None and not self._waited_too_long(error):
             self.permit.attempt_failed(error)
 
     def look_into(self, replies: Iterable[object]) -> None:
@@ -111,7 +109,6 @@ class Admission:
             self._failed(self.permit, telling)
 
     def _failed(self, permit: Permit, exc: BaseException) -> None:
-        exc = unmask(exc)
         if counter := counter_of(exc):
             self.guard.service.count(counter)
         if self._waited_too_long(exc):

@@ -76,19 +76,13 @@ _COUNTED = {
 
 def classify(exc: BaseException) -> Verdict:
     """The verdict on one of redis-py's exceptions; one that is not listed is a FAILURE."""
-    exc = unmask(exc)
+    if type(exc).__name__ == "WatchError" and "while watching" in str(exc) and exc.__context__ is not None:
+        return classify(exc.__context__)  # a lost connection, reported as a conflict of who was watching over it
     name = _name(exc)
     for listed, text, verdict in _TEXTS:
         if listed == name and text.search(str(exc)):
             return verdict
     return _VERDICTS.get(name, Verdict.FAILURE)
-
-
-def unmask(exc: BaseException) -> BaseException:
-    """A lost connection, where redis-py reports it as a conflict of the transaction that was watching over it."""
-    if type(exc).__name__ == "WatchError" and "while watching" in str(exc) and exc.__context__ is not None:
-        return exc.__context__
-    return exc
 
 
 def counter_of(exc: BaseException) -> str:
