@@ -266,7 +266,7 @@ def test_time_alone_does_not_open_by_the_failure_rate() -> None:
     assert decided(breaker) is State.OPEN
 
 
-# -- calls that hang ----------------------------------------------------------------------------------------------
+# -- calls that hang ---------------------------------------------------------------------------------------------------
 
 
 def test_calls_that_hang_open_before_they_return() -> None:
@@ -383,7 +383,7 @@ def test_evidence_of_an_attempt_counts_while_the_call_goes_on() -> None:
     assert breaker.snapshot().late == 2
 
 
-# -- without the lock -----------------------------------------------------------------------------------------------
+# -- without the lock --------------------------------------------------------------------------------------------------
 
 
 class CountingLock:

@@ -139,7 +139,7 @@ def test_clocks_that_are_read_out_of_order_do_not_turn_time_back() -> None:
     assert machine.snapshot(1018.0).state is State.HALF_OPEN
 
 
-# -- how long ------------------------------------------------------------------------------------------------------
+# -- how long ----------------------------------------------------------------------------------------------------------
 
 
 def waits(clock: VirtualClock, breaker: CircuitBreaker, rounds: int) -> list[float]:
