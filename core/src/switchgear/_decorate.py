@@ -98,8 +98,9 @@ def _plain_function(breaker: CircuitBreaker, fn: Callable[..., Any]) -> Callable
 def _async_generator(breaker: CircuitBreaker, fn: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
     @wraps(fn)
     async def guarded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        with breaker.permit() as permit:
-            async with aclosing(fn(*args, **kwargs)) as inner:
+        # The permit is inside: what goes wrong with closing a stream that was left early is not the stream's outcome.
+        async with aclosing(fn(*args, **kwargs)) as inner:
+            with breaker.permit() as permit:
                 step = inner.asend(None)
                 while True:
                     try:
