@@ -1009,7 +1009,7 @@ def test_error_pickles(protocol: int) -> None:
     """A refusal that crossed a process boundary says the same, with its causes; so does one that was copied."""
     breaker = opened(VirtualClock())
     refusal = refused(breaker)
-    for twin in (pickle.loads(pickle.dumps(refusal, protocol)), copy.copy(refusal), copy.deepcopy(refusal)):  # noqa: S301 - our own bytes
+    for twin in (pickle.loads(pickle.dumps(refusal, protocol)), copy.copy(refusal), copy.deepcopy(refusal)):
         assert type(twin) is CallNotPermitted
         assert str(twin) == str(refusal)
         assert (twin.breaker, twin.domain, twin.state, twin.retry_after, twin.reason, twin.causes) == (
@@ -1029,7 +1029,7 @@ def test_error_is_new_each_time() -> None:
         assert refusal.__context__ is None
 
 
-@pytest.mark.parametrize("twin_of", [lambda b: pickle.loads(pickle.dumps(b)), copy.copy, copy.deepcopy])  # noqa: S301
+@pytest.mark.parametrize("twin_of", [lambda b: pickle.loads(pickle.dumps(b)), copy.copy, copy.deepcopy])
 def test_breaker_pickles_or_deepcopies(twin_of: Callable[[CircuitBreaker], CircuitBreaker]) -> None:
     """The twin has name, rules and classification, and watches on its own, from CLOSED."""
     breaker = opened(VirtualClock())
