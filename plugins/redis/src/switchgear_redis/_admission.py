@@ -43,11 +43,10 @@ class Guard:
         closed it is let through unwatched, and so is a command that is `finishing` by its nature.
         """
         domain = self.domains[command.writes]
-        if self.current() is not None:
-            return Admission(self, None, command, args)
-        if (finishing or command.finishing) and not self.service.closed(domain):
-            return Admission(self, None, command, args)
-        return Admission(self, self.service.admit(command.operation, domain), command, args)
+        permit = None
+        if self.current() is None and (not (finishing or command.finishing) or self.service.closed(domain)):
+            permit = self.service.admit(command.operation, domain)
+        return Admission(self, permit, command, args)
 
     def current(self) -> Admission | None:
         """The admitted operation on this address that this task is in. A task that was started by an operation has

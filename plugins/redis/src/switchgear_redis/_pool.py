@@ -57,9 +57,13 @@ class GuardedPool(ConnectionPool):
     switchgear_guard: Guard
     switchgear_backoff: type[GuardedBackoff]
 
-    async def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+    def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        # No coroutine of our own around that of a guarded client: every command comes along here.
         if self.switchgear_guard.current() is not None:
-            return await super().get_connection(*args, **kwargs)
+            return super().get_connection(*args, **kwargs)
+        return self._lend(*args, **kwargs)
+
+    async def _lend(self, *args: Any, **kwargs: Any) -> Any:
         with self.switchgear_guard.admit(CONNECT):
             return await super().get_connection(*args, **kwargs)
 
