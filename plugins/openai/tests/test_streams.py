@@ -76,16 +76,19 @@ async def test_never_read(client: openai.AsyncOpenAI, witness: Witness) -> None:
 
 
 async def test_forgotten(client: openai.AsyncOpenAI, witness: Witness) -> None:
-    """A stream that is just forgotten gives its permit back once, at the next call at the latest."""
+    """A stream that is just forgotten gives its permit back once."""
     stream = await begin(client)
     assert witness.verdicts == []
     del stream
     gc.collect()
+    assert witness.verdicts == [IGNORED]
     await chat(client)
     assert witness.verdicts == [IGNORED, SUCCESS]
     assert witness.gear.breaker("llm", MODEL).snapshot().in_flight == 0
 
 
+# The collector takes the chain of the SDK's generators in any order, and not all of them bear that.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <async_generator:pytest.PytestUnraisableExceptionWarning")
 async def test_forgotten_half_read(client: openai.AsyncOpenAI, witness: Witness) -> None:
     """So does one that is forgotten half read."""
     stream = await begin(client)

@@ -120,12 +120,8 @@ class Exchange:
         self._permit.release()
 
     def lost(self) -> None:
-        """The reader has forgotten the body; the permit goes back a little later.
-
-        Not now: the garbage collector may be at work in the midst of anything, even of a breaker's decision.
-        """
-        if not self._permit.settled:
-            self._guard.lost.append(self._permit)
+        """The reader has forgotten the body. A finalizer may not settle a permit in another way than this."""
+        self._permit.release()
 
     # -- or what came instead ------------------------------------------------------------------------------------
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,7 +17,7 @@ from weakref import WeakKeyDictionary
 import anyio
 import openai
 
-from switchgear.spi import ConfigurationError, Permit, Service
+from switchgear.spi import ConfigurationError, Service
 from switchgear_openai._exchange import Exchange
 from switchgear_openai._headers import fields_of
 from switchgear_openai._limits import KINDS, remaining_of
@@ -40,7 +38,6 @@ class Guard:
     Attributes:
         family: httpx or httpx2, whichever the client is of.
         remaining: requests and tokens left, as the last answer that said so.
-        lost: permits of bodies that were forgotten by their readers, to be given back.
     """
 
     def __init__(self, service: Service, home: bytes, family: ModuleType) -> None:
@@ -48,13 +45,9 @@ class Guard:
         self.home = home
         self.family: Any = family
         self.remaining: dict[str, float] = {}
-        self.lost: deque[Permit] = deque()
 
     async def handle(self, request: Any, send: Send) -> Any:
         """One attempt. Raises OpenAICallNotPermitted, or what sending raises."""
-        while self.lost:
-            with suppress(IndexError):  # another thread took it
-                self.lost.popleft().release()
         if request.url.netloc != self.home and "x-stainless-lang" not in request.headers:
             return await send(request)  # not the SDK's: others may use the same HTTP client
         call = call_of(request, self.home)
