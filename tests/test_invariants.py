@@ -441,8 +441,8 @@ async def test_invariant_05_an_outcome_of_an_older_generation_changes_nothing(no
             await call.end(outcome)
         await calls[0].cancel()
         after = breaker.snapshot()
-    assert present(after) == present(before)
-    assert after.late == before.late + 6
+        assert present(after) == present(before)
+        assert after.late == before.late + 6
 
 
 class Life:
