@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from sqlalchemy import exc, text
+from sqlalchemy import event, exc, text
 
 from plugins.db.tests.support import CONFIG, SELECT, TOUCHY, Board, ask, outcome, timed, until
 from switchgear import BreakerConfig, CallNotPermitted
@@ -76,6 +76,29 @@ async def test_a_server_that_hangs_is_given_up(victim: PostgresServer, driver: s
         assert board.in_flight() == 0
 
 
+async def test_a_ping_that_hangs_counts(victim: PostgresServer, board: Board) -> None:
+    """Before a connection is handed out it may be asked for a sign of life; no permit covers that."""
+    settings = DbSettings(url=victim.url("asyncpg"), statement_timeout=0.1, pool_pre_ping=True)
+    async with BACKEND.connect(settings) as engine:
+        board.gear.guard(engine, BACKEND, name="db", breaker=TOUCHY)
+        assert await ask(engine) == 1
+        await victim.hang()
+        board.settled.clear()
+        assert isinstance(await outcome(ask(engine)), TimeoutError)
+        assert board.settled == [("db.connect", "FAILURE")]
+
+
+async def test_what_fails_in_setting_up_a_connection_counts_once(engine: AsyncEngine, board: Board) -> None:
+    """After the connect itself, SQLAlchemy and the application's listeners have things to say to a new connection."""
+
+    def fail(*_: object) -> None:
+        raise ConnectionResetError
+
+    event.listen(engine.sync_engine, "connect", fail)
+    assert isinstance(await outcome(ask(engine)), ConnectionResetError)
+    assert board.settled == [("db.connect", "IGNORED"), ("db.connect", "FAILURE")]
+
+
 async def test_a_connect_that_hangs_is_given_up(victim: PostgresServer, driver: str, board: Board) -> None:
     """The kernel accepts for a server that is stopped; nobody says hello."""
     settings = DbSettings(url=victim.url(driver), connect_timeout=0.3)
@@ -120,6 +143,7 @@ async def test_a_full_server_throttles(victim: PostgresServer, driver: str, boar
 async def test_an_exhausted_pool_is_no_failure(engine: AsyncEngine, url: str, board: Board) -> None:
     """Too small a pool is our own affair: SQLAlchemy's error, a count, and no word about the server."""
     small = board.engine(url, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    await small.dispose()  # the pool that takes its place is watched like the first
     async with small.connect() as connection:
         await connection.execute(SELECT)
         board.settled.clear()

@@ -42,7 +42,7 @@ def test_it_says_what_happened() -> None:
 
 def test_it_pickles() -> None:
     """With all its fields, as one must that crosses to another process."""
-    copy = pickle.loads(pickle.dumps(REFUSAL))  # noqa: S301 - our own
+    copy = pickle.loads(pickle.dumps(REFUSAL))
     assert type(copy) is DbCallNotPermitted
     assert str(copy) == str(REFUSAL)
     assert (copy.retry_after, copy.domain, copy.causes) == (2.5, "host:5432/read", CAUSES)
@@ -52,4 +52,4 @@ def test_it_is_made_without_causes_too() -> None:
     """OSError, its base, would take five arguments for its own; the refusal keeps them."""
     refusal = DbCallNotPermitted("db", "", State.OPEN, None, "told so")
     assert (refusal.breaker, refusal.reason, refusal.causes) == ("db", "told so", ())
-    assert pickle.loads(pickle.dumps(refusal)).reason == "told so"  # noqa: S301 - our own
+    assert pickle.loads(pickle.dumps(refusal)).reason == "told so"

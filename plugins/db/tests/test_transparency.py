@@ -192,7 +192,8 @@ async def test_two_phase_transactions_pass(healthy: PostgresServer, board: Board
         await connection.run_sync(committed)
         await connection.run_sync(rolled_back)
     assert await names(engine) == ["a"]
-    assert board.count("db_transactions", outcome="commit") == 2  # the tables', and this
+    assert board.count("db_transactions", outcome="commit") == 2  # the tables', and the one prepared
+    assert board.count("db_transactions", outcome="rollback") == 2  # the other, and that of names()
 
 
 async def test_a_sync_engine_is_guarded_too(healthy: PostgresServer, board: Board) -> None:
