@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from switchgear.spi import Verdict
-from switchgear_openai._watch import DocumentWatch, EventWatch, Finding, Watch, WebPageWatch
+from switchgear_openai._sse import EventWatch
+from switchgear_openai._watch import DocumentWatch, Finding, Watch, WebPageWatch
 
 HEAD = {"choices": [{"index": 0, "delta": {"content": "He said {hi}"}, "finish_reason": None}], "usage": None}
 LAST = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
@@ -113,6 +114,7 @@ def test_error_event(event: object, verdict: Verdict) -> None:
     finding = watch.feed(sse(event))
     assert finding is not None
     assert finding.verdict == verdict
+    assert outcome(EventWatch(), [sse(HEAD), sse(event)[:-2]]).verdict == verdict  # without the blank line after it
 
 
 def test_left_early() -> None:

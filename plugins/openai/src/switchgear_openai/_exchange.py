@@ -14,8 +14,9 @@ from switchgear_openai._classify import AUTH_STATUSES, BadAnswer, classify, name
 from switchgear_openai._encoding import decoder
 from switchgear_openai._limits import wait_of
 from switchgear_openai._operations import Call
+from switchgear_openai._sse import EventWatch
 from switchgear_openai._stream import PeekedBody, WatchedBody, of_family
-from switchgear_openai._watch import SERVED, DocumentWatch, EventWatch, Finding, Watch, WebPageWatch
+from switchgear_openai._watch import SERVED, DocumentWatch, Finding, Watch, WebPageWatch
 
 if TYPE_CHECKING:
     from switchgear_openai._guard import Guard

@@ -1,8 +1,7 @@
 """What the bytes of a good answer (2xx) say, read as they pass: no I/O, and nothing is held back or changed.
 
-The SDK itself raises nothing when a stream just stops, and a bare JSONDecodeError for broken JSON; only the bytes tell.
-The checks are cheap on purpose. Not seen: JSON that is broken inside but closes all its braces, bodies in an encoding
-other than gzip and deflate, and what follows in a stream after an event of more than 1 MiB.
+The SDK leaves it to the caller to find out that an answer is no JSON. The checks are cheap on purpose: JSON that is
+broken inside but closes in the end, and bodies in an encoding other than gzip and deflate, pass for good ones.
 """
 
 from __future__ import annotations
@@ -15,21 +14,14 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from switchgear.spi import Verdict
-from switchgear_openai._classify import BadAnswer, names_of, verdict_of_error
+from switchgear_openai._classify import BadAnswer
 from switchgear_openai._encoding import decoder
 
-_LARGEST_EVENT = 2**20
 _TAIL = 4096  # bytes of a document's end that are kept: `usage` stands there
 #: How a document ends that begins so. Markup is none, however it ends.
 _CLOSING = {b"{": b"}", b"[": b"]", b"<": b"\0"}
-
-#: An event worth parsing: the others are pieces of text, and nearly all are others.
-_TELLING = re.compile(
-    rb'"finish_reason":\s*"|"type":\s*"(?:response\.(?:completed|failed|incomplete)|error)"|"usage":\s*\{|"error":\s*[{"]'
-)
-_DECODER = json.JSONDecoder()
 _USAGE = re.compile(rb'"usage":\s*(?=\{)')
-_FINAL = frozenset({"response.completed", "response.failed", "response.incomplete"})
+_DECODER = json.JSONDecoder()
 
 
 class Finding(NamedTuple):
@@ -82,7 +74,7 @@ class Watch:
     def tokens(self) -> dict[str, int]:
         """Tokens by kind, from either of the API's two forms of usage."""
         usage = self.usage
-        details = _mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
+        details = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
         kinds = {
             "prompt": usage.get("prompt_tokens", usage.get("input_tokens")),
             "completion": usage.get("completion_tokens", usage.get("output_tokens")),
@@ -96,68 +88,6 @@ class Watch:
 
     def _ended(self) -> Finding:
         return SERVED
-
-
-class EventWatch(Watch):
-    """Server-sent events. With `must_finish`, a stream without [DONE], finish_reason or final event was cut short."""
-
-    def __init__(self, encoding: bytes = b"", *, must_finish: bool = True) -> None:
-        super().__init__(encoding)
-        self._must_finish = must_finish
-        self._finished = False
-        self._rest = b""
-
-    def dropped(self) -> Finding | None:
-        return SERVED if self._finished else None
-
-    def _read(self, data: bytes) -> Finding | None:
-        text = self._rest + data
-        if b"\r" in text:
-            text = text.replace(b"\r\n", b"\n")
-        *events, self._rest = text.split(b"\n\n")
-        for event in events:
-            if (finding := self._event(event)) is not None:
-                return finding
-        if len(self._rest) > _LARGEST_EVENT:
-            self._decode = None
-        return None
-
-    def _ended(self) -> Finding:
-        # A server may leave out [DONE], or the blank line after the last event.
-        if self._finished or not self._must_finish or b"[DONE]" in self._rest or _TELLING.search(self._rest):
-            return SERVED
-        return bad("the stream ended without [DONE] or a finish_reason", truncated=True)
-
-    def _event(self, event: bytes) -> Finding | None:
-        if event.startswith(b"data:") and b"\n" not in event:
-            data = event[5:].strip()
-        else:
-            data = b"\n".join(line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:"))
-            if not data:
-                return None
-        self.begun = True  # comments, which keep the connection alive, do not get here
-        if data.startswith(b"[DONE]"):
-            return SERVED
-        try:
-            if _TELLING.search(data):
-                return self._told(json.loads(data))
-            # A whole object closes as many braces as it opens. Only a brace in a text makes them differ; only then it
-            # is parsed.
-            if not data.endswith(b"}") or data.count(b"{") != data.count(b"}"):
-                json.loads(data)
-        except (ValueError, TypeError, AttributeError):  # no JSON, or of a shape that this API does not have
-            return bad("a chunk of the stream makes no sense")
-        return None
-
-    def _told(self, event: Mapping[str, Any]) -> Finding | None:
-        response = _mapping(event.get("response"))
-        self.usage = _mapping(event.get("usage") or response.get("usage") or self.usage)
-        error = event.get("error") or response.get("error") or (event if event.get("type") == "error" else None)
-        if error is not None:
-            names = names_of(error)
-            return Finding(verdict_of_error(names), BadAnswer(" ".join(("error in the stream", *names[:1]))))
-        self._finished |= any(choice.get("finish_reason") for choice in event.get("choices") or ())
-        return SERVED if event.get("type") in _FINAL else None
 
 
 class DocumentWatch(Watch):
@@ -190,6 +120,6 @@ class WebPageWatch(Watch):
         return bad("a web page instead of an answer")
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, Any]:
     """The value, or an empty one in place of what is none: a compatible server may send anything."""
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
