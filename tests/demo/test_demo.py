@@ -99,7 +99,8 @@ def test_four_backends_break_and_recover_and_the_rest_goes_on(home: Path) -> Non
         assert service["recovered"]
         assert 0 <= service["time_to_protect"] < 10
         assert 0 <= service["time_to_recover"] < 10
-    assert all(share >= 0.95 for share in result["goodput"].values()), result["goodput"]
+    assert result["goodput"]["during_fault"] >= 0.95
+    assert min(result["goodput"].values()) >= 0.9
 
 
 @pytest.mark.timeout(TIMEOUT)

@@ -10,6 +10,7 @@ import pytest
 
 from switchgear.demo._ledger import Answer
 from switchgear.demo._storefront import Kind, Storefront
+from switchgear.testing import ServerUnavailable
 from tests.demo.support import Plant
 
 pytestmark = pytest.mark.anyio
@@ -59,3 +60,16 @@ async def test_a_seed_brings_the_same_requests() -> None:
 async def test_requests_do_not_wait_for_each_other() -> None:
     """An open loop: those who come do not know that the shop is slow."""
     assert await requests(7, 20, patience=1000) == await requests(7, 20)
+
+
+async def test_a_shop_that_cannot_be_filled_is_one_sentence() -> None:
+    """A server that fails before anything was broken is no part of the show."""
+
+    class Down:
+        def begin(self) -> None:
+            raise OSError("refused")
+
+    shop = Storefront(Clients(), random.Random(7))  # type: ignore[arg-type]
+    shop._db = Down()  # type: ignore[assignment]
+    with pytest.raises(ServerUnavailable, match="does not serve: OSError: refused"):
+        await shop.open()

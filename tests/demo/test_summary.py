@@ -11,6 +11,7 @@ from rich.console import Console
 from switchgear.demo._summary import Summary, draw, in_words, summarise
 from tests.demo.support import Plant
 
+PLUGINS = {"cache": "redis", "db": "db"}
 SERVERS = {"cache": "Valkey 9.1.2", "db": "PostgreSQL 18.6"}
 
 
@@ -30,7 +31,7 @@ def suffer(plant: Plant, service: str, *, opens: bool = True, recovers: bool = T
 
 
 def summary_of(plant: Plant) -> Summary:
-    return summarise(plant.ledger, SERVERS, 7)
+    return summarise(plant.ledger, PLUGINS, SERVERS, 7)
 
 
 def printed(summary: Summary, width: int) -> str:
@@ -125,7 +126,7 @@ def test_the_table_fits_a_terminal_of_80_columns() -> None:
     """Each service is one line, also with the longest name of a server."""
     plant = Plant()
     suffer(plant, "cache")
-    text = printed(summarise(plant.ledger, {**SERVERS, "db": "OpenAI stand-in 0.1.0.dev0"}, 7), 80)
+    text = printed(summarise(plant.ledger, PLUGINS, {**SERVERS, "db": "OpenAI stand-in 0.1.0.dev0"}, 7), 80)
     [line] = [line for line in text.splitlines() if line.startswith("db")]
     assert "OpenAI stand-in 0.1.0.dev0" in line
     assert line.split()[-2:] == ["not", "not"]

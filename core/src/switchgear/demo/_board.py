@@ -27,7 +27,7 @@ settings.region_name = "us-east-1"
 settings.aws_access_key_id = "{servers.files.access_key}"
 settings.aws_secret_access_key = "{servers.files.secret_key}"
 settings.read_timeout = 5
-breaker.slow_call_duration_threshold = {{ read = 0.5, write = 0.5 }}
+breaker.slow_call_duration_threshold = {{ read = 0.75, write = 0.75 }}
 breaker.window = {{ seconds = 2 }}
 {breaker}
 [services.llm]
@@ -42,7 +42,7 @@ settings.connect_timeout = 2
 settings.statement_timeout = 2
 settings.pool_timeout = 1
 settings.max_overflow = 25  # a pool that runs dry makes no calls to judge by
-breaker.slow_call_duration_threshold = {{ read = 0.5, write = 0.5 }}
+breaker.slow_call_duration_threshold = {{ read = 0.75, write = 0.75 }}
 breaker.window = {{ seconds = 1 }}
 {breaker}"""
 

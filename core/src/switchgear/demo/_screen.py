@@ -23,7 +23,7 @@ _REDRAW = 0.2  # s
 _HISTORY_COLUMN = 62  # where the column of the history begins
 _FIXED_LINES = 16  # all but the list of what happened
 
-STYLES = {State.CLOSED: "green", State.HALF_OPEN: "yellow", State.OPEN: "bold red"}
+_STYLES = {State.CLOSED: "green", State.HALF_OPEN: "yellow", State.OPEN: "bold red"}
 _RAMPING = "cyan"
 #: By how bad it is, told by height as well as by colour.
 _BARS = (("▁", "green"), ("▃", _RAMPING), ("▅", "yellow"), ("█", "red"))
@@ -105,7 +105,7 @@ class Screen:
         state, share = account.state, account.share()
         if state is State.CLOSED and share < 1:
             return Text(f"CLOSED {share:4.0%}", style=_RAMPING)
-        return Text(str(state), style=STYLES.get(state, "magenta"))
+        return Text(str(state), style=_STYLES.get(state, "magenta"))
 
     def _remember(self, name: str, second: int) -> None:
         account, history = self._ledger.accounts[name], self._history[name]
@@ -140,7 +140,7 @@ class Screen:
 
 def line(note: Note) -> Text:
     """What happened, on one line."""
-    style = "bold" if note.state is None else STYLES.get(note.state, "")
+    style = "bold" if note.state is None else _STYLES.get(note.state, "")
     text = Text.assemble((f"{note.at:5.1f} ", "dim"), f"{note.service:6}", (note.text, style))
     text.no_wrap, text.overflow = True, "ellipsis"
     return text

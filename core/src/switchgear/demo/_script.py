@@ -18,7 +18,7 @@ _QUIET = 0.1  # of the duration, before the first fault, and after the last
 _HELD = 0.4  # of a fault's turn; the rest is for the way back
 _PATIENCE = 15.0  # s that a breaker may take to open, and to close. Many times what it does take, for slow machines
 _LOOK = 0.02  # s between two looks
-_SLOW = 1.5  # s: more than twice what the breaker of the files takes for slow
+_SLOW = 2.0  # s: more than twice what the breaker of the files takes for slow
 
 
 @dataclass(frozen=True, slots=True)

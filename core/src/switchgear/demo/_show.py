@@ -35,11 +35,12 @@ async def show(console: Console, *, duration: float, seed: int, live: bool) -> S
 
         say("\nThe gear is made from this file; windows and waits are short because the show is.\n")
         say(board.configuration, style="dim", end="")
-        groups = {name: service.group for name, service in board.gear.services.items()}
+        services = board.gear.services
         storefront = Storefront(board.gear, random.Random(seed))  # noqa: S311  repeatable
         await storefront.open()
         script = faults(board)
         random.Random(seed).shuffle(script)  # noqa: S311
+        groups = {name: service.group for name, service in services.items()}
         ledger = Ledger(groups, tell=None if live else lambda note: say(line(note)))
         leave = board.gear.subscribe(ledger)
         async with anyio.create_task_group() as tasks:
@@ -49,4 +50,5 @@ async def show(console: Console, *, duration: float, seed: int, live: bool) -> S
             await play(script, ledger, duration)
             tasks.cancel_scope.cancel()
         leave()
-        return summarise(ledger, board.servers.names(), seed)
+        plugins = {name: service.backend.name for name, service in services.items()}
+        return summarise(ledger, plugins, board.servers.names(), seed)

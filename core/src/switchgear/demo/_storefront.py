@@ -19,7 +19,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from switchgear._gear import Switchgear
+from switchgear._redact import describe
 from switchgear.demo._ledger import Answer, Ledger
+from switchgear.testing import ServerUnavailable
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 #: Requests a second. They come when they come, however long the last ones take.
-RATE = 40.0
+_RATE = 40.0
 
 _PRODUCTS = 50
 _PICTURE = 8_000  # bytes
@@ -78,7 +80,16 @@ class Storefront:
         )
 
     async def open(self) -> None:
-        """Fills the shelves."""
+        """Fills the shelves. Raises ServerUnavailable where that cannot be done."""
+        try:
+            await self._fill()
+        except _UNAVAILABLE as error:
+            raise ServerUnavailable(
+                f"A server that has just been started does not serve: {': '.join(describe(error))}. "
+                "If this machine is very busy, try again when it is less so."
+            ) from error
+
+    async def _fill(self) -> None:
         async with self._db.begin() as connection:
             for table in _TABLES:
                 await connection.execute(text(table))
@@ -94,7 +105,7 @@ class Storefront:
         due = anyio.current_time()
         async with anyio.create_task_group() as requests:
             while True:
-                due += self._rng.expovariate(RATE)
+                due += self._rng.expovariate(_RATE)
                 [kind] = self._rng.choices(self.kinds, weights)
                 product = int(_PRODUCTS * self._rng.random() ** 2)  # some are in greater demand
                 dice = self._rng.random()

@@ -12,9 +12,6 @@ from rich.text import Text
 
 from switchgear.demo._ledger import Ledger
 
-#: Service -> plugin.
-PLUGINS = {"cache": "redis", "files": "s3", "llm": "openai", "db": "db"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceResult:
@@ -45,19 +42,19 @@ class Summary:
         return asdict(self)
 
 
-def summarise(ledger: Ledger, servers: Mapping[str, str], seed: int) -> Summary:
-    """The summary of a run; `servers` names the real one of each service."""
-    services = {name: _service(ledger, name, server) for name, server in servers.items()}
+def summarise(ledger: Ledger, plugins: Mapping[str, str], servers: Mapping[str, str], seed: int) -> Summary:
+    """The summary of a run; `plugins` and `servers` name those of each service."""
+    services = {name: _service(ledger, name, plugins[name], server) for name, server in servers.items()}
     ok = all(service.recovered and service.time_to_protect is not None for service in services.values())
     return Summary(ok=ok, services=services, goodput=ledger.goodput(), seed=seed)
 
 
-def _service(ledger: Ledger, name: str, server: str) -> ServiceResult:
+def _service(ledger: Ledger, name: str, plugin: str, server: str) -> ServiceResult:
     account = ledger.accounts[name]
     acts = [act for act in ledger.acts if act.service == name]
     recover = _longest(act.time_to_recover for act in acts)
     return ServiceResult(
-        plugin=PLUGINS[name],
+        plugin=plugin,
         server=server,
         calls=account.calls,
         failures=account.failures,
@@ -89,12 +86,8 @@ def draw(summary: Summary) -> RenderableType:
             _seconds(service.time_to_protect, "not"),
             _seconds(service.time_to_recover, "not"),
         )
-    before, during, after = map(_share, (summary.goodput[phase] for phase in ("before", "during_fault", "after")))
-    goodput = Text.assemble(
-        ("Goodput", "bold"),
-        f": {before} before, {during} during the faults (of the requests that did not need the broken service), ",
-        f"{after} after.",
-    )
+    before, during, after = (_share(summary.goodput[phase]) for phase in ("before", "during_fault", "after"))
+    goodput = Text(f"Goodput: {before} before, {during} during the faults, {after} after.")
     sentence = Text(in_words(summary), style="green" if summary.ok else "bold red")
     return Padding(Group(table, Text(), goodput, sentence), (1, 0))
 
@@ -105,9 +98,10 @@ def in_words(summary: Summary) -> str:
         return f"Not as it should be: {'; '.join(_complaints(summary))}."
     protect = max(service.time_to_protect or 0 for service in summary.services.values())
     recover = max(service.time_to_recover or 0 for service in summary.services.values())
+    answered = _share(summary.goodput["during_fault"])
     return (
-        f"Every breaker opened within {protect:.1f} s of its fault, the rest of the shop stayed open, "
-        f"and all calls were admitted again within {recover:.1f} s of the repair."
+        f"Every breaker opened within {protect:.1f} s of its fault; meanwhile {answered} of the requests that did not "
+        f"need the broken service were answered; all calls were admitted again within {recover:.1f} s of the repair."
     )
 
 
