@@ -106,7 +106,7 @@ def test_four_backends_break_and_recover_and_the_rest_goes_on(home: Path) -> Non
 @pytest.mark.timeout(TIMEOUT)
 def test_ctrl_c_while_a_backend_is_broken_ends_everything(home: Path) -> None:
     """Exit code 130, no server and no file left."""
-    with Run(home, "--headless", "--json", "--seed", "5") as run:
+    with Run(home, "--headless", "--json", "--duration", "30", "--seed", "5") as run:
         run.until(": ")
         run.process.send_signal(signal.SIGINT)
         assert run.end() == ""
