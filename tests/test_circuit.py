@@ -532,20 +532,22 @@ def test_snapshots_are_never_torn() -> None:
 # -- finalizers and forks ----------------------------------------------------------------------------------------------
 
 
-def test_a_permit_given_back_while_a_decision_is_made_does_not_wait() -> None:
-    """A finalizer may run in the middle of a decision, on the thread that holds the lock. The next look takes it in."""
-    breaker = half_open(VirtualClock(), permitted_calls_in_half_open=1)
-    permit = breaker.permit("get")
+@pytest.mark.parametrize("verdict", [Verdict.IGNORED, Verdict.FAILURE, Verdict.SUCCESS])
+def test_a_call_settled_in_the_middle_of_a_decision_does_not_wait(verdict: Verdict) -> None:
+    """A finalizer may do so, on the very thread that holds the lock: to wait would be for ever. It counts, later."""
+    breaker = half_open(VirtualClock(), permitted_calls_in_half_open=2)
+    permit = breaker.permit()
+    before = breaker.snapshot().verdicts[verdict.name]
     with _circuit._lock:
-        permit.release()  # on this very thread: to wait would be for ever
-    assert _circuit._given_back
-    assert breaker.snapshot().probes == (0, 0)
-    assert breaker.snapshot().verdicts["IGNORED"] == 1
-    assert not _circuit._given_back
+        permit.settle(verdict, Said(verdict))
+        assert breaker._machine.snapshot(breaker.clock()).probes == (0, 1)
+    assert breaker.snapshot().probes[1] == 0
+    assert breaker.snapshot().verdicts[verdict.name] == before + 1
+    assert not _circuit._left
 
 
-def test_a_permit_given_back_in_between_is_there_for_the_next_caller() -> None:
-    """Admission looks for it, and so does the end of another call; a watcher hears of it."""
+def test_what_a_finalizer_left_is_there_for_the_next_caller() -> None:
+    """Admission takes it in, and so does the end of another call, of any breaker; a watcher hears of it."""
     breaker = half_open(VirtualClock(), permitted_calls_in_half_open=1)
     ear = Ear()
     breaker.subscribe(ear)
@@ -554,12 +556,31 @@ def test_a_permit_given_back_in_between_is_there_for_the_next_caller() -> None:
         permit.release()
     second = breaker.permit("set")
     assert [(event.operation, event.verdict) for event in ear.of(Settled)] == [("get", Verdict.IGNORED)]
-    other = breaker_of()
-    permit = other.permit()
+    permit = breaker_of().permit()
     with _circuit._lock:
         permit.release()
     second.succeed()
-    assert other._machine.others is not None
+    assert not _circuit._left
+
+
+def test_another_thread_waits_for_the_lock() -> None:
+    """It is taken for a few instructions only, and what is counted when the call is over is counted."""
+    breaker = breaker_of()
+    permit = breaker.permit()
+    done = threading.Event()
+
+    def release() -> None:
+        permit.release()
+        done.set()
+
+    with _circuit._lock:
+        thread = threading.Thread(target=release)
+        thread.start()
+        assert not done.wait(0.05)
+        assert not _circuit._left
+    assert done.wait(10)
+    thread.join()
+    assert breaker.snapshot().verdicts["IGNORED"] == 1
 
 
 def test_abandoned_streams_in_cycles_do_not_deadlock() -> None:

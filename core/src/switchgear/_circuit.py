@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast
 
@@ -37,11 +38,13 @@ T = TypeVar("T")
 
 # One lock for all breakers: it is held for the few instructions of a decision and never while foreign code runs, most
 # calls do without it, and a hundred thousand breakers need not have one each.
-_lock = fork_safe(threading.Lock())
+_lock = fork_safe(threading.RLock())
+# As threading.Condition asks: no public method says whether this very thread holds the lock.
+_is_mine: Callable[[], bool] = getattr(_lock, "_is_owned")  # noqa: B009
 
-#: Permits given back while the lock was taken, with the arguments of `decide`: the next to decide takes them in. A
-#: finalizer may give one back in the middle of a decision on its own thread, where to wait would be to wait for ever.
-_given_back: deque[tuple[CircuitBreaker, Ticket, Lane, float, float | None, str]] = deque()
+#: Outcomes that a finalizer brought in the middle of a decision on its thread: the collector may run there, and close
+#: an abandoned stream. The next to decide takes them in.
+_left: deque[Callable[[], object]] = deque()
 
 
 def _roll() -> float:
@@ -177,8 +180,8 @@ class CircuitBreaker:
     def snapshot(self) -> Snapshot:
         """All counters and rates at one moment, never torn."""
         with _lock:
-            if _given_back:
-                _take_back()
+            if _left:
+                _take_in()
             snapshot = self._machine.snapshot(self.clock())
         self._deliver()
         return snapshot
@@ -292,8 +295,8 @@ class CircuitBreaker:
             )
         refused = None
         with _lock:
-            if _given_back:
-                _take_back()
+            if _left:
+                _take_in()
             ticket = machine.admit(lane, now, active=active)
             if ticket is None:
                 refused = machine.refusal(now)
@@ -326,15 +329,13 @@ class CircuitBreaker:
     ) -> None:
         """The locked way out. `latency` in seconds, where it is not the whole duration."""
         cause = None if exc is None or verdict.name in {"SUCCESS", "IGNORED"} else Cause(*describe(exc))
-        if not _lock.acquire(blocking=verdict.name != "IGNORED"):
-            _given_back.append((self, ticket, lane, started, latency, operation))
+        if _is_mine():
+            _left.append(partial(self.decide, ticket, lane, verdict, started, latency, operation, cause))
             return
-        try:
-            if _given_back:
-                _take_back()
+        with _lock:
+            if _left:
+                _take_in()
             in_time = self.decide(ticket, lane, verdict, started, latency, operation, cause)
-        finally:
-            _lock.release()
         if self._machine.events is not None:
             self._deliver()
         if verdict.service_wide and in_time and self._group is not None:
@@ -348,7 +349,7 @@ class CircuitBreaker:
         started: float,
         latency: float | None,
         operation: str,
-        cause: Cause | None = None,
+        cause: Cause | None,
     ) -> bool:
         """What `settle` does with the lock held. False: the outcome came late."""
         machine, now = self._machine, self.clock()
@@ -430,11 +431,10 @@ class CircuitBreaker:
                 self._deliverer = 0
 
 
-def _take_back() -> None:
-    """Take in the permits that were given back meanwhile. The lock is held."""
-    while _given_back:
-        breaker, ticket, lane, started, latency, operation = _given_back.popleft()
-        breaker.decide(ticket, lane, Verdict.IGNORED, started, latency, operation)
+def _take_in() -> None:
+    """Decide on what finalizers have left. The lock is held."""
+    while _left:
+        _left.popleft()()
 
 
 _DEFAULT = BreakerConfig()

@@ -70,7 +70,7 @@ class Permit:
             self.also.settle(verdict, cause)
 
     def release(self) -> None:
-        """Give the permit back: neither success nor failure. The one way to settle that a finalizer may take."""
+        """Give the permit back: neither success nor failure."""
         self.settle(Verdict.IGNORED)
 
     def attempt_failed(self, exc: BaseException) -> None:
