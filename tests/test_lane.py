@@ -32,6 +32,28 @@ def test_a_slot_counts_what_started_and_what_left() -> None:
     assert slot.in_flight() == 0
 
 
+def test_the_calls_in_flight_are_those_of_one_moment() -> None:
+    """A call that leaves between the two counts makes it read again, or it would count as in flight and as gone."""
+
+    class Leaving:
+        """A count of successes that another thread ticks once, between two readings."""
+
+        def __init__(self) -> None:
+            self.ticks = iter([0, 2, 3, 4])
+
+        def __iter__(self) -> Leaving:
+            return self
+
+        def __next__(self) -> int:
+            return next(self.ticks)
+
+    slot = Slot(0, 0.0, 1.0)
+    for _ in range(5):
+        next(slot.started)
+    slot.ok = Leaving()  # type: ignore[assignment]
+    assert slot.in_flight_now() == 4
+
+
 def test_a_lane_begins_without_a_slot_of_its_own() -> None:
     """A breaker that is never used shares one slot with all others; its door is shut."""
     lane = Lane("read", 1.0)
