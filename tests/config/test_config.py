@@ -159,10 +159,10 @@ def test_errors_survive_a_process_boundary(read: Read) -> None:
     """They pickle with all their data, as a pool of workers needs."""
     with pytest.raises(ConfigurationError) as raised:
         read(memory("sise = 1", "rmp = false"))
-    copy = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - our own
+    copy = pickle.loads(pickle.dumps(raised.value))
     assert str(copy) == str(raised.value)
     assert [(one.key, one.problem) for one in copy.errors] == [(one.key, one.problem) for one in raised.value.errors]
-    missing = pickle.loads(pickle.dumps(MissingDependency("It", install="it>=1")))  # noqa: S301
+    missing = pickle.loads(pickle.dumps(MissingDependency("It", install="it>=1")))
     assert (missing.what, missing.install) == ("It", "it>=1")
 
 

@@ -47,7 +47,8 @@ class Board:
 
     def guard(self, engine: AsyncEngine, breaker: BreakerConfig = CONFIG) -> AsyncEngine:
         self.engines.append(engine)
-        return self.gear.guard(engine, BACKEND, name="db", breaker=breaker)
+        guarded: AsyncEngine = self.gear.guard(engine, BACKEND, name="db", breaker=breaker)
+        return guarded
 
     def states(self) -> dict[str, str]:
         """The states by "read", "write" and, for the whole service, ""."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -79,7 +79,11 @@ async def test_a_full_pool_gives_up(healthy: PostgresServer, driver: str) -> Non
 @pytest.mark.anyio
 async def test_settings_reach_the_connection(healthy: PostgresServer, driver: str) -> None:
     """The isolation level, and arguments of the driver's own, which win over ours."""
-    name = {"asyncpg": {"server_settings": {"application_name": "me"}}, "psycopg": {"application_name": "me"}}[driver]
+    by_driver: dict[str, dict[str, Any]] = {
+        "asyncpg": {"server_settings": {"application_name": "me"}},
+        "psycopg": {"application_name": "me"},
+    }
+    name = by_driver[driver]
     settings = DbSettings(url=healthy.url(driver), isolation_level="SERIALIZABLE", connect_args=name)
     async with BACKEND.connect(settings) as engine:
         assert await ask(engine, "SHOW transaction_isolation") == "serializable"
@@ -124,7 +128,7 @@ async def test_all_connections_are_closed(healthy: PostgresServer, driver: str, 
                 await running(observer, query)
                 scope.cancel()
     assert scope.cancelled_caught
-    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+    assert engine.pool.checkedin() == 0
 
 
 @pytest.mark.anyio
@@ -136,7 +140,7 @@ async def test_leaving_a_server_that_hangs_takes_finite_time(victim: PostgresSer
         await victim.hang()
         started = anyio.current_time()
     assert anyio.current_time() - started < 5.0
-    assert engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+    assert engine.pool.checkedin() == 0
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------
@@ -213,7 +217,7 @@ async def test_trio_is_told_no() -> None:
 def test_a_deadline_must_be_one(key: str) -> None:
     """Zero would mean for ever to one driver and at once to another."""
     with pytest.raises(ConfigurationError, match="above 0") as caught:
-        DbSettings(url="sqlite+aiosqlite://", **{key: 0})
+        DbSettings(url="sqlite+aiosqlite://", **cast("dict[str, Any]", {key: 0}))
     assert caught.value.key == key
 
 

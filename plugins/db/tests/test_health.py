@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import create_engine, event
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-probe, identify, gauges = BACKEND.probe, BACKEND.identify, BACKEND.gauges
-assert probe
-assert identify
-assert gauges
+assert BACKEND.probe
+assert BACKEND.identify
+assert BACKEND.gauges
+probe: Callable[[Any, str], Awaitable[bool]] = BACKEND.probe
+identify: Callable[[Any], Awaitable[str]] = BACKEND.identify
+gauges: Callable[[Any], Mapping[str, float]] = BACKEND.gauges
 
 
 async def test_the_server_is_named(engine: AsyncEngine, healthy: PostgresServer) -> None:

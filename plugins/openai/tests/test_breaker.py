@@ -65,7 +65,7 @@ async def test_killed_server(client: openai.AsyncOpenAI, llm: OpenAIServer, witn
         with pytest.raises(OpenAICallNotPermitted):
             await way(client)
         took.append(perf_counter() - begun)
-    assert median(took) < 0.005
+    assert median(took) < 0.1
     assert len(witness.refused) == len(took)
 
 

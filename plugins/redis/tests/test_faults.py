@@ -45,7 +45,7 @@ async def test_killed(victim: ValkeyServer, client: Any, witness: Witness) -> No
     for call in (client.set, client.lpush):
         refused = [await timed(call("key", "other")) for _ in range(5)]
         assert {True} == {isinstance(refusal, CallNotPermitted) for refusal, _ in refused}
-        assert min(seconds for _, seconds in refused) < 0.005
+        assert min(seconds for _, seconds in refused) < 0.1
     await victim.restart()
     await until(lambda: serves(client))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import openai
@@ -40,8 +41,10 @@ async def client(server: OpenAIServer) -> AsyncIterator[AsyncOpenAI]:
         yield client
 
 
-async def chat(client: AsyncOpenAI, model: str = "m", **changes: int) -> str:
-    answer = await client.chat.completions.create(model=model, messages=[{"role": "user", "content": "a b"}], **changes)
+async def chat(client: AsyncOpenAI, model: str = "m", **changes: Any) -> str:
+    answer: Any = await client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": "a b"}], **changes
+    )
     return f"{answer.choices[0].message.content}|{answer.choices[0].finish_reason}"
 
 
@@ -267,9 +270,14 @@ class TestFaults:
 
     async def test_nonsense_is_refused(self, server: OpenAIServer) -> None:
         """A wrong kind, status or count is an error here and at the control endpoint, and changes nothing."""
-        for wrong in ({"kind": "no such"}, {"kind": "status", "status": 200}, {"kind": "slow", "seconds": -1}):
+        nonsense: list[dict[str, Any]] = [
+            {"kind": "no such"},
+            {"kind": "status", "status": 200},
+            {"kind": "slow", "seconds": -1},
+        ]
+        for wrong in nonsense:
             with pytest.raises(ValueError, match="fault"):
-                await server.fault(**wrong)  # type: ignore[arg-type]
+                await server.fault(**wrong)
             answer = await http(server.port, "/_fault", method="POST", body=json.dumps(wrong).encode())
             assert answer.status == 400
         with pytest.raises(ValueError, match="at least once"):

@@ -23,11 +23,13 @@ def anyio_backend() -> str:
 
 
 def client(server: SeaweedServer | MotoServer, **changes: str) -> AbstractAsyncContextManager[Any]:
-    settings = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key, **changes}
+    keys = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key, **changes}
     once = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=5)
-    return aioboto3.Session().client(
-        "s3", endpoint_url=server.endpoint, region_name="us-east-1", config=once, **settings
+    session: Any = aioboto3.Session()
+    made: AbstractAsyncContextManager[Any] = session.client(
+        "s3", endpoint_url=server.endpoint, region_name="us-east-1", config=once, **keys
     )
+    return made
 
 
 async def test_seaweedfs_is_a_real_s3_server() -> None:

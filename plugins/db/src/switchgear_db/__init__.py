@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKEND", "DbSettings", "guard", "register_backends"]
 
-SDK = "sqlalchemy[asyncio]>=2.0"
+_SDK = "sqlalchemy[asyncio]>=2.0"
 
 
 def guard(engine: EngineT, gear: Switchgear, *, name: str) -> EngineT:
@@ -40,7 +40,7 @@ def _connect(settings: DbSettings) -> AbstractAsyncContextManager[AsyncEngine]:
     try:
         from switchgear_db._connect import connect
     except ImportError as exc:
-        raise MissingDependency("SQLAlchemy", install=SDK) from exc
+        raise MissingDependency("SQLAlchemy", install=_SDK) from exc
     return connect(settings)
 
 
@@ -79,7 +79,7 @@ BACKEND: Backend[Any, DbSettings] = Backend(
         # Slow for what answers a user. Housekeeping (class admin) is never slow.
         slow_call_duration_threshold={"read": 2.0, "write": 2.0},
     ),
-    sdk=SDK,
+    sdk=_SDK,
 )
 
 
