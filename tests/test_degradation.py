@@ -141,6 +141,23 @@ def test_damping_begins_with_the_third_fall_and_ends_below_the_mark() -> None:
     assert not damping.suppresses(124.0)
 
 
+def test_damping_of_the_worst_lasts_180_seconds() -> None:
+    """Its penalty is cut at what has decayed to 750 by then."""
+    damping = Damping()
+    for _ in range(20):
+        damping.penalize(5.0)
+    assert damping.suppresses(5.0 + 179.9)
+    assert not damping.suppresses(5.0 + 180.0)
+
+
+def test_two_falls_in_one_instant_are_damped() -> None:
+    """At 2000 sharp."""
+    damping = Damping()
+    damping.penalize(5.0)
+    damping.penalize(5.0)
+    assert damping.suppresses(5.0)
+
+
 def test_two_falls_alone_are_not_damped() -> None:
     """The first has decayed a little by the second."""
     damping = Damping()
@@ -188,6 +205,12 @@ def test_a_hold_that_is_interrupted_begins_anew() -> None:
     machine = LevelMachine("c")
     changes = drive(machine, samples([(50.0, 1), (80.0, 9), (77.9, 1), (80.0, 11)]))
     assert [(change.at, change.to_level) for change in changes] == [(0.0, FALLBACK), (21.0, REDUCED)]
+
+
+def test_a_hold_for_the_next_level_begins_when_the_score_is_good_enough_for_that() -> None:
+    """80 made REDUCED at 11 s; 98 is there from 12 s on, so FULL comes at 22 s. 98 is enough."""
+    changes = drive(LevelMachine("c"), samples([(50.0, 1), (80.0, 11), (98.0, 20)]))
+    assert [(change.at, change.to_level) for change in changes] == [(0.0, FALLBACK), (11.0, REDUCED), (22.0, FULL)]
 
 
 def test_a_change_says_why() -> None:
@@ -320,6 +343,7 @@ def test_an_outage_and_its_end() -> None:
     assert (down.roots, down.inhibited_by) == (("db",), {"db": (), "checkout": ("db",)})
     assert down.capabilities["checkout"].path == down.app.path[1:] == ("checkout", "db", "errors")
     assert down.services["db"].score == 10
+    assert (down.at, down.app.name, down.events[0].at) == (0.0, "app", 0.0)
     history = [machine.observe(seen(), float(second)) for second in range(1, 60)]
     changes = [(event.at, event.to_level) for one in history for event in one.events if isinstance(event, LevelChange)]
     assert changes == [(11.0, MINIMAL), (21.0, FALLBACK), (31.0, REDUCED), (41.0, FULL)]
@@ -355,7 +379,7 @@ def test_an_operator_overrides_a_level_for_a_time() -> None:
 
 def test_an_override_of_a_capability_that_is_not_there_is_refused() -> None:
     """With the nearest name."""
-    with pytest.raises(ConfigurationError, match="Did you mean 'checkout'"):
+    with pytest.raises(ConfigurationError, match=r"There is no capability 'chekout'\. Did you mean 'checkout'"):
         shop().override("chekout", OFF, "drill", until=1.0)
     with pytest.raises(ConfigurationError, match="Did you mean 'browse'"):
         shop().end_override("browze")

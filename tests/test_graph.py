@@ -154,8 +154,37 @@ def test_a_capability_that_cannot_be_meant_is_refused(table: str, key: str, prob
 @pytest.mark.parametrize("given", [{"requires": "db"}, {"any_of": ["db"]}])
 def test_a_name_is_not_taken_for_a_list_of_letters(given: Any) -> None:
     """A capability made in code, with a string where names should be, is refused."""
-    with pytest.raises(ConfigurationError, match="'db'"):
+    with pytest.raises(ConfigurationError, match="'db'") as refusal:
         Capability(**given)
+    assert refusal.value.key in given
+
+
+def test_an_importance_has_a_bound() -> None:
+    """Infinitely important is CRITICAL."""
+    with pytest.raises(ConfigurationError, match="inf is no weight"):
+        Capability(importance=float("inf"))
+
+
+def test_a_refusal_says_what_it_is_about() -> None:
+    """For a graph made in code, where no file is named."""
+    with pytest.raises(ConfigurationError) as refusal:
+        Graph({"db": ["cache"]}, {})
+    problem = "services.db.requires[0]: There is no service 'cache'. Known: db."
+    assert str(refusal.value) == f"The graph of services and capabilities: {problem}"
+
+
+def test_ranks_count_the_longest_way_up() -> None:
+    """From 0 for what needs nothing."""
+    graph = graph_of(SHOP)
+    assert {name: graph.rank(name) for name in graph.order} == {
+        "proxy": 0,
+        "cache": 0,
+        "openai": 0,
+        "local": 0,
+        "db": 1,
+        "checkout": 2,
+        "assistant": 3,
+    }
 
 
 def test_ten_weights_of_a_tenth_are_not_too_many() -> None:
@@ -335,6 +364,7 @@ PARENTED = Graph({"net": (), "a": ("net",), "b": ("net",), "c": ("net",), "d": (
         (PARENTED, {"a": 0.0, "b": 0.0, "c": 0.0}, ""),
         (PARENTED, {"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0}, ""),
         (PARENTED, {"a": 0.0, "b": 0.0, "d": 0.0, "e": 0.0}, "abde"),
+        (PARENTED, {"a": 0.0, "d": 0.1, "b": 0.2, "e": 0.3}, "abde"),
     ],
 )
 def test_many_roots_at_once_that_nothing_explains_make_us_suspect_ourselves(

@@ -108,7 +108,7 @@ def test_a_health_configuration_keeps_no_one_elses_mapping() -> None:
 )
 def test_a_health_configuration_that_cannot_be_meant_is_refused(given: dict[str, Any], key: str) -> None:
     """The error names the key."""
-    with pytest.raises(ConfigurationError) as refusal:
+    with pytest.raises(ConfigurationError, match=r"is no (length of time|ratio)") as refusal:
         HealthConfig(**given)
     assert refusal.value.key == key
 
@@ -374,6 +374,17 @@ def test_a_broken_bucket_that_all_want_takes_all() -> None:
     assert service_health("files", domains, r50=0.05).score == pytest.approx(19, abs=0.1)
 
 
+def test_the_path_leads_to_the_domain_that_costs_most() -> None:
+    """Of two, not to the worse one: a dead bucket that few want costs less than a poor one that most want."""
+    dead = Domain(snapshot=snapshot_of(State.OPEN, domain="dead"), evidence=Evidence(), refused=1.0)
+    poor = Domain(snapshot=snapshot_of(domain="poor"), evidence=Evidence(500, 50))
+    report = service_health("files", [dead, poor], r50=0.1)
+    assert report.path == ("files", "poor", "errors")
+    assert report.reason.endswith("(half healthy at 10%), and 100% of the recent calls ask for this domain")
+    assert [part.name for part in report.parts] == ["dead", "poor"]
+    assert report.parts[0].reason == "its breaker is OPEN"
+
+
 def test_an_idle_service_counts_its_domains_alike() -> None:
     """Nobody asks for anything: half of it is known not to work, so it is at 55."""
     assert service_health("files", buckets(5, calls=0, refused=0), r50=0.05).score == pytest.approx(55)
@@ -636,6 +647,7 @@ def test_invariant_33_a_service_is_no_better_than_what_it_requires() -> None:
     own, parent, other = report_of("api", 80), report_of("db", 10, 0.5), report_of("auth", 95)
     report = inherited(own, [other, parent])
     assert (report.score, report.path, report.confidence) == (10, ("api", "db", "errors"), 0.5)
+    assert report.reason == "db is at 10"
     assert inherited(own, [other]) is own
     assert inherited(own, []) is own
 
@@ -662,6 +674,22 @@ def test_the_applications_path_leads_through_the_capability() -> None:
     checkout = capability_health("checkout", Capability(requires=["db"]), inputs_of({"db": 20}))
     report = app_health("app", {"checkout": Capability()}, {"checkout": checkout})
     assert report.path == ("app", "checkout", "db", "errors")
+
+
+def test_of_capabilities_that_are_not_critical_the_costliest_is_named() -> None:
+    """Where their mean is what limits: 3 * 20 lost weighs more than 50."""
+    table = {
+        name: Capability(criticality=Criticality.DEGRADED, importance=importance)
+        for name, importance in (("fine", 10.0), ("poor", 3.0), ("worse", 1.0))
+    }
+    report = app_health("app", table, inputs_of({"fine": 100, "poor": 80, "worse": 50}))
+    assert report.score == pytest.approx(100 - 110 / 14)
+    assert (report.limited_by, report.reason) == ("poor", "poor is at 80")
+
+
+def test_an_application_without_capabilities_is_unknown() -> None:
+    """Nothing is claimed of nothing."""
+    assert app_health("app", {}, {}).status is Status.UNKNOWN
 
 
 @given(st.lists(st.tuples(scores, st.floats(1e-6, 1e6)), min_size=1, max_size=8), st.integers(0, 7), scores)

@@ -66,9 +66,9 @@ def service_health(
         terms.append(_of_state(main))
     if assessed:
         terms.append(_of_domains(assessed))
-    evidence = Evidence(fsum(d.evidence.calls for d, _ in assessed), fsum(d.evidence.badness for d, _ in assessed))
+    known = confidence(Evidence(fsum(domain.evidence.calls for domain, _ in assessed)))
     parts = sorted((report for _, report in assessed), key=lambda report: (report.score, report.name))
-    return least(name, terms, confidence(evidence), tuple(parts))
+    return least(name, terms, known, tuple(parts))
 
 
 def _of_state(snapshot: Snapshot) -> Term:

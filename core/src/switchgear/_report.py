@@ -70,7 +70,7 @@ class Term(NamedTuple):
 
 def least(name: str, terms: Iterable[Term], confidence: float, parts: tuple[Report, ...] = ()) -> Report:
     """The report of the least of the terms; of equal ones, the one whose path is first in the alphabet."""
-    worst = min(terms, key=lambda term: term[:2], default=Term(100.0, (), ""))
+    worst = min(terms, default=Term(100.0, (), ""))
     if worst.score < 100:  # noqa: PLR2004 - of 100
         path, reason = (name, *worst.path), worst.reason
     else:
