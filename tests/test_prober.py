@@ -233,3 +233,15 @@ async def test_the_gear_runs_it_while_it_is_entered() -> None:
         await until(lambda: board.states() == {State.CLOSED})
         assert board.gear._bus.hears(Transition)
     assert not board.gear._bus.hears(Transition)
+
+
+async def test_calls_that_all_hang_are_noticed_without_another_call() -> None:
+    """When every caller waits for the backend, the gear's own look at the clock opens the breaker."""
+    board = Board(minimum_number_of_calls=4, slow_call_duration_threshold={"read": 1.0})
+    for _ in range(6):
+        board.service.admit(GET, "a")
+    async with board.probing():
+        for _ in range(3):  # a slot ends, the next begins, and what began in the first is overdue
+            board.clock.advance(0.75)
+            await board.looked_at()
+        assert board.group.branch("a").machine_state is State.OPEN

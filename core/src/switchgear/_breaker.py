@@ -454,12 +454,13 @@ class BreakerMachine:
 
     def _begin(self, era: Era, now: float) -> None:
         """A new era. The doors of the old one shut for good: what is still in flight there is late."""
-        self._drain()
-        if isinstance(self._era, Bolt):
-            self._count_refused(self._era.calls())
         for lane in self.lanes:
             lane.slot.until = SHUT
+        self._drain()
+        for lane in self.lanes:
             lane.past = None
+        if isinstance(self._era, Bolt):
+            self._count_refused(self._era.calls())
         self._era = era
         self.bolt = era if isinstance(era, Bolt) else None
         self.generation += 1

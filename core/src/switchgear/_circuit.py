@@ -233,6 +233,12 @@ class CircuitBreaker:
 
         return leave
 
+    def tick(self) -> None:
+        """Do what is due by now, as a call would: a wait may be over, a call in flight overdue."""
+        with _lock:
+            self._machine.tick(self.clock())
+        self._deliver()
+
     def listeners_changed(self) -> None:
         """Whether every call must be seen may have changed."""
         watched = self.classify_result is not None or (self._bus is not None and self._bus.hears(Settled))

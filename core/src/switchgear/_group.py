@@ -178,6 +178,11 @@ class BreakerGroup:
         for branch in list(self._branches.values()):
             branch.reconfigure(config)
 
+    def tick(self) -> None:
+        """Do what is due by now, in all branches, as a call would."""
+        for breaker in (self.main, *list(self._branches.values())):
+            breaker.tick()
+
     def listeners_changed(self) -> None:
         for breaker in (self.main, *list(self._branches.values())):
             breaker.listeners_changed()

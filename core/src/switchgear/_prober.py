@@ -1,4 +1,6 @@
-"""Active checks: one task of the gear that finds out whether open breakers may close, so that idle services recover."""
+"""One task of the gear does what no caller does: it keeps time for breakers that nobody calls, so that calls which all
+hang are noticed, and runs the active checks of open ones, so that idle services recover.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,12 @@ _log = logging.getLogger("switchgear")
 
 #: How often to look while something is open, in seconds: it bounds how late a check can be.
 _INTERVAL = 0.25
-#: ... and while nothing is: only for transitions made on other threads, which cannot wake this task.
-_IDLE_INTERVAL = 5.0
+#: ... and while nothing is. When every caller waits for a backend that hangs, nobody is left to look at the clock.
+_IDLE_INTERVAL = 1.0
 
 
 class Prober:
-    """Watches the services whose configuration lets the plugin's check probe."""
+    """Watches all services, and checks on those whose configuration lets the plugin's check probe."""
 
     def __init__(self, watched: Callable[[], list[tuple[Service, Any]]]) -> None:
         self._watched = watched
@@ -40,6 +42,8 @@ class Prober:
         async with anyio.create_task_group() as checks:
             while True:
                 self._woken = anyio.Event()
+                for service, _ in self._watched():
+                    service.group.tick()
                 refusing = list(self._refusing())
                 for service, client, breaker in refusing:
                     if breaker not in running and breaker.state is State.HALF_OPEN:

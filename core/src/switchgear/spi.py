@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
 from switchgear._errors import CallNotPermitted, ConfigurationError, MissingDependency
-from switchgear._gear import Switchgear
 from switchgear._hookspecs import VERSION, hookimpl
 from switchgear._permit import Permit
 from switchgear._service import Service
@@ -29,7 +28,6 @@ __all__ = [
     "Ramp",
     "Service",
     "State",
-    "Switchgear",
     "TimeWindow",
     "Verdict",
     "hookimpl",

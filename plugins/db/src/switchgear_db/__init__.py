@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, MissingDependency, Service, Switchgear, hookimpl
+from switchgear.spi import Backend, BreakerConfig, MissingDependency, Service, hookimpl
 from switchgear_db._classify import classify
 from switchgear_db._metrics import METRICS, gauges
 from switchgear_db._operations import OPERATIONS
@@ -20,6 +20,8 @@ from switchgear_db._settings import DbSettings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from switchgear import Switchgear
 
     EngineT = TypeVar("EngineT", bound=AsyncEngine | Engine)
 

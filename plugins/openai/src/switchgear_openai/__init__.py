@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, Metric, Service, Switchgear, hookimpl
+from switchgear.spi import Backend, BreakerConfig, Metric, Service, hookimpl
 from switchgear_openai._classify import classify
 from switchgear_openai._connect import OpenAISettings, connect, identify, probe
 from switchgear_openai._operations import OPERATIONS
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+    from switchgear import Switchgear
 
 __all__ = ["BACKEND", "OpenAISettings", "guard", "register_backends"]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, Backoff, BreakerConfig, Service, Switchgear, TimeWindow, hookimpl
+from switchgear.spi import Backend, Backoff, BreakerConfig, Service, TimeWindow, hookimpl
 from switchgear_redis._classify import classify
 from switchgear_redis._commands import OPERATIONS
 from switchgear_redis._health import METRICS, gauges, identify, probe
@@ -19,6 +19,8 @@ from switchgear_redis._settings import RedisSettings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from switchgear import Switchgear
 
 __all__ = ["BACKEND", "RedisSettings", "guard", "register_backends"]
 

@@ -9,13 +9,16 @@ Importing this package loads no SDK; guarding or connecting a client does. async
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, Metric, Service, Switchgear, hookimpl
+from switchgear.spi import Backend, BreakerConfig, Metric, Service, hookimpl
 from switchgear_s3._classify import classify
 from switchgear_s3._connect import S3Settings, connect
 from switchgear_s3._operations import OPERATIONS
 from switchgear_s3._probe import gauges, identify, probe
+
+if TYPE_CHECKING:
+    from switchgear import Switchgear
 
 __all__ = ["BACKEND", "S3Settings", "guard", "guard_session"]
 
