@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # On a busy machine an example may take long without anything being wrong. In CI hypothesis chooses its own profile,
 # without deadline too, and with the same examples on every run.
 settings.register_profile("local", deadline=None)
 # For nights and for hunts: pytest --hypothesis-profile=night
 settings.register_profile("night", deadline=None, max_examples=3000, stateful_step_count=80)
+# For `dev.py mutate`: that an example fails is enough, it need not be the smallest, nor another one each time.
+settings.register_profile(
+    "mutate", deadline=None, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
+)
 if settings.get_current_profile_name() == "default":
     settings.load_profile("local")
 

@@ -122,9 +122,10 @@ def mutate(_arguments: list[str]) -> int:
     set_up()
     copy = ROOT / ".mutants"
     shutil.rmtree(copy, ignore_errors=True)
-    for part, place in (("core/src", "src"), ("tests", "tests")):
+    for part, place in (("core/src", "src"), ("tests", "tests"), ("docs", "docs")):
         shutil.copytree(ROOT / part, copy / place, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copy)
+    for file in ("pyproject.toml", "conftest.py"):
+        shutil.copy(ROOT / file, copy)
     for command in ("run", "results", "export-cicd-stats"):
         if code := call(BIN / "mutmut", command, cwd=copy):
             return code

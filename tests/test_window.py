@@ -27,7 +27,7 @@ class Step(NamedTuple):
 
 pauses = st.sampled_from([0.0, 0.0, 0.25, 0.5, 1.0, 2.0, 64.0, 2.0**40])
 steps = st.lists(
-    st.builds(Step, pauses, st.just("succeed"), calls=st.integers(1, 40))
+    st.builds(Step, pauses, st.just("succeed"), calls=st.integers(1, 6) | st.integers(1, 40))
     | st.builds(Step, pauses, st.just("add"), halves=st.integers(0, 2), slow=st.booleans())
     | st.builds(Step, pauses, st.just("expire")),
     max_size=40,
@@ -152,15 +152,25 @@ def test_a_time_window_takes_over_a_count_window_as_of_now(played: list[Step], s
     assert counts(taken) == (0, 0, 0)
 
 
-@given(st.floats(0, 2.0**33), st.floats(2.0**-10, 2.0**20), st.integers(1, 100))
-def test_nothing_leaves_a_time_window_before_its_horizon(now: float, width: float, buckets: int) -> None:
-    """What is in the window now is in it until the horizon, and the horizon is not past."""
+@given(st.integers(0, 1000), st.sampled_from([0.0, 0.25, 0.875]), st.sampled_from([0.5, 1.0, 8.0]), st.integers(1, 6))
+def test_a_time_window_only_gains_until_its_horizon(number: int, into: float, width: float, buckets: int) -> None:
+    """What is about to leave is there until the horizon, and gone with it."""
     tally = TimeWindow(width * buckets, buckets).open()
-    tally.add(2, True, now)
-    horizon = tally.horizon(now)
-    assert horizon >= now
-    tally.expire(max(now, horizon - max(horizon, 1.0) * 2.0**-40))
+    start = number * width
+    tally.add(2, True, start)
+    now = start + (buckets - 1 + into) * width
+    tally.expire(now)
+    assert tally.horizon(now) == start + buckets * width
+    tally.expire(tally.horizon(now) - width / 1024)
     assert counts(tally) == (1, 2, 1)
+    tally.expire(tally.horizon(now))
+    assert counts(tally) == (0, 0, 0)
+
+
+@given(st.floats(0, 2.0**33), st.floats(2.0**-10, 2.0**20), st.integers(1, 100))
+def test_the_horizon_is_never_past(now: float, width: float, buckets: int) -> None:
+    """Whatever the clock shows within three centuries, and whatever the roundings."""
+    assert TimeWindow(width * buckets, buckets).open().horizon(now) >= now
 
 
 def test_nothing_ever_leaves_a_count_window_by_time() -> None:
