@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from plugins.openai.tests.support import ANYIO, MODEL, TEXT, Witness, chat, connection, outcome, until
-from switchgear.spi import Switchgear, Verdict
+from switchgear import Switchgear
+from switchgear.spi import Verdict
 from switchgear.testing import OpenAIServer, VirtualClock
 from switchgear_openai import BACKEND
 
