@@ -1061,6 +1061,19 @@ def test_invariant_15_events_are_totally_ordered() -> None:
     assert ears[0].heard == ears[1].heard
 
 
+def test_invariant_15_observers_that_come_at_once_all_hear() -> None:
+    """Eight threads subscribe at the same moment, a hundred times: nobody is forgotten, and all can leave."""
+    for _ in range(100):
+        breaker = breaker_of()
+        ears = [TransitionEar() for _ in range(8)]
+        leave: list[Callable[[], None]] = []
+        in_threads(lambda number: leave.append(breaker.subscribe(ears[number])))  # noqa: B023 - run here and now
+        breaker.reset()
+        in_threads(lambda number: leave[number]())  # noqa: B023
+        breaker.reset()
+        assert [len(ear.heard) for ear in ears] == [1] * 8
+
+
 # -- 16: streams -------------------------------------------------------------------------------------------------------
 
 

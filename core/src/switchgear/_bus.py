@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from switchgear._events import Event, Refused, Settled, Transition, TripSuppressed
+from switchgear._lock import fork_safe
 
 _log = logging.getLogger("switchgear")
+
+# For those who come and go; nobody waits for it to publish. Reentrant: a finalizer may publish in the midst of it.
+_lock = fork_safe(threading.RLock())
 
 #: An observer that keeps raising is of no use to anyone, and each error costs time on somebody's call.
 _MOST_ERRORS = 10
@@ -47,9 +52,10 @@ class Bus:
         if not any(heard.values()):
             methods = ", ".join(_METHODS.values())
             raise TypeError(f"{type(observer).__name__} observes nothing: it has none of the methods {methods}.")
-        for event, method in heard.items():
-            if method is not None:
-                self._listeners[event] = (*self._listeners.get(event, ()), (observer, method))
+        with _lock:
+            for event, method in heard.items():
+                if method is not None:
+                    self._listeners[event] = (*self._listeners.get(event, ()), (observer, method))
 
         def unsubscribe() -> None:
             self._remove(observer)
@@ -73,6 +79,7 @@ class Bus:
                     _log.error("Observer %r failed %d times and is dropped.", observer, _MOST_ERRORS)
 
     def _remove(self, observer: object) -> None:
-        for event, listeners in self._listeners.items():
-            self._listeners[event] = tuple(entry for entry in listeners if entry[0] is not observer)
-        self._errors.pop(id(observer), None)
+        with _lock:
+            for event, listeners in self._listeners.items():
+                self._listeners[event] = tuple(entry for entry in listeners if entry[0] is not observer)
+            self._errors.pop(id(observer), None)

@@ -222,9 +222,9 @@ class CircuitBreaker:
 
     def subscribe(self, observer: object) -> Callable[[], None]:
         """Let an observer (see Observer) hear of this breaker; the result takes it away again."""
-        if self._bus is None:
-            self._bus = Bus()
-        unsubscribe = self._bus.subscribe(observer)
+        with _lock:
+            bus = self._bus = self._bus or Bus()
+        unsubscribe = bus.subscribe(observer)
         self.listeners_changed()
 
         def leave() -> None:
