@@ -219,6 +219,19 @@ def test_used_is_when_a_call_last_asked() -> None:
     assert breaker.used == 1005.0
 
 
+def test_a_breaker_that_calls_may_pass_unseen_may_be_in_use() -> None:
+    """As long as its door is open; that is ten seconds at most."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock)
+    succeed(breaker, 8)
+    clock.advance(9.0)
+    assert breaker.used == 1009.0
+    clock.advance(100.0)
+    assert breaker.used == 1010.0
+    breaker.force_open("test")
+    assert breaker.used == 1000.0
+
+
 def explained(breaker: CircuitBreaker) -> str:
     return str(breaker.explain())
 

@@ -137,6 +137,21 @@ def test_there_are_no_more_branches_than_the_bound(few: int) -> None:
     assert len(group._ways) <= few
 
 
+@pytest.mark.usefixtures("few")
+def test_a_busy_branch_does_not_make_room_though_its_calls_pass_unseen() -> None:
+    """Thousands of calls a second leave no trace but an open door; made-up domains are forgotten first."""
+    clock = VirtualClock()
+    group = group_of(clock, window=CountWindow(100))
+    for _ in range(20):
+        call(group, "busy")
+    busy = group.branch("busy")
+    for number in range(200):
+        call(group, "busy")
+        call(group, f"made up {number}")
+        clock.advance(0.04)
+    assert group.branch("busy") is busy
+
+
 def test_a_branch_that_is_not_closed_never_makes_room(few: int) -> None:
     """What is known of a failing domain is not forgotten for the sake of a new one."""
     group = group_of()

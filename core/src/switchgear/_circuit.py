@@ -258,8 +258,9 @@ class CircuitBreaker:
 
     @property
     def used(self) -> float:
-        """When a call last asked to be admitted; in a busy closed breaker up to ten seconds ago."""
-        return self._machine.used
+        """When a call last asked to be admitted, or may have without being seen: at most ten seconds too late."""
+        unseen_until = max(lane.slot.until for lane in self._machine.lanes)
+        return max(self._machine.used, min(unseen_until, self.clock()))
 
     def acquire(self, lane: Lane, operation: str, refusal: type[CallNotPermitted] = CallNotPermitted) -> Permit:
         ticket: Any = lane.slot  # a Slot, if its door is open
