@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from switchgear import CallNotPermitted, CountWindow, Reason, State, TimeWindow, Verdict, _circuit
+from switchgear._lane import Slot
+from switchgear.lowlevel import BreakerMachine
 from switchgear.testing import VirtualClock
-from tests.support import Held, Said, TransitionEar, breaker_of, decided, fail, gate, hold, path, state, succeed
+from tests.support import Ear, Held, Said, TransitionEar, breaker_of, decided, fail, gate, hold, path, state, succeed
 
 HEALTHY_WINDOW = CountWindow(100)
 
@@ -371,6 +373,43 @@ def test_a_stream_whose_head_was_slow_is_a_slow_call() -> None:
     assert breaker.snapshot().slow_call_rate == 1.0
 
 
+def test_streams_of_one_moment_are_counted_one_by_one() -> None:
+    """Two have their heads, one waits for it, and each that ends leaves once."""
+    breaker = breaker_of(VirtualClock(), slow_call_duration_threshold=1.0, window=HEALTHY_WINDOW)
+    permits = [breaker.permit() for _ in range(3)]
+    flying = []
+    permits[0].first_chunk()
+    flying.append(breaker.snapshot().in_flight)
+    permits[1].first_chunk()
+    flying.append(breaker.snapshot().in_flight)
+    for permit in permits:
+        permit.succeed()
+        flying.append(breaker.snapshot().in_flight)
+    assert flying == [2, 1, 1, 1, 0]
+
+
+def test_evidence_says_whether_it_came_in_time() -> None:
+    """For a group, which is told of nothing that came late."""
+    machine = BreakerMachine("b", breaker_of().config, 0.0, lambda: 0.0)
+    lane = machine.lane("")
+    ticket = machine.admit(lane, 0.0)
+    assert isinstance(ticket, Slot)
+    assert machine.evidence(ticket, Verdict.FAILURE, 0.0) is True
+    machine.operate("reset", "test", 0.0)
+    assert machine.evidence(ticket, Verdict.FAILURE, 0.0) is False
+
+
+def test_as_many_overdue_as_decided_are_half() -> None:
+    """Both count once."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock, slow_call_duration_threshold=1.0, window=HEALTHY_WINDOW)
+    succeed(breaker)
+    held = hold(breaker)
+    clock.advance(2.0)
+    assert breaker.snapshot().slow_call_rate == 0.5
+    held.closed()
+
+
 def test_evidence_of_an_attempt_counts_while_the_call_goes_on() -> None:
     """Four failed attempts inside one call open, though no call has ended."""
     breaker = breaker_of()
@@ -549,6 +588,34 @@ def test_reconfiguring_before_the_first_call_is_as_making_it_so() -> None:
     with breaker.permit():
         clock.advance(1.0)
     assert breaker.snapshot().slow_call_rate == 1.0
+
+
+def test_slow_calls_of_before_open_nothing_when_their_rule_is_switched_off() -> None:
+    """They stay in the window, and no rule asks for them."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock, slow_call_duration_threshold=1.0)
+    for _ in range(3):
+        with breaker.permit():
+            clock.advance(1.0)
+    breaker.reconfigure(breaker_of(slow_call_duration_threshold=1.0, slow_call_rate_threshold=None).config)
+    succeed(breaker, 4)
+    snapshot = breaker.snapshot()
+    assert (snapshot.state, snapshot.slow_call_rate) == (State.CLOSED, 3 / 7)
+
+
+def test_a_healthy_breaker_with_calls_that_hang_takes_new_rules_and_listeners() -> None:
+    """Its doors open and shut with calls in flight in slots of before."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock, slow_call_duration_threshold=1.0, window=HEALTHY_WINDOW)
+    succeed(breaker, 20)
+    held = hold(breaker)
+    clock.advance(0.5)
+    breaker.reconfigure(breaker_of(slow_call_duration_threshold=2.0, window=HEALTHY_WINDOW).config)
+    leave = breaker.subscribe(Ear())
+    leave()
+    clock.advance(2.0)
+    assert breaker.snapshot().overdue == 1
+    held.returns()
 
 
 def test_causes_are_kept_as_text_and_grouped() -> None:

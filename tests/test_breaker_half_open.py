@@ -148,6 +148,13 @@ def test_where_probes_may_be_slow_good_ones_do_not_decide_too_early() -> None:
     assert decided(breaker) is State.OPEN
 
 
+def test_where_no_probe_can_be_slow_the_slow_limit_delays_nothing() -> None:
+    """Nothing says what slow is: three of four that served close, whatever the fourth takes."""
+    breaker = half_open(VirtualClock(), slow_call_rate_threshold=0.25)
+    succeed(breaker, 3)
+    assert decided(breaker) is State.CLOSED
+
+
 def test_a_probe_whose_stream_is_long_is_not_slow() -> None:
     """Its head was quick; after that it is its consumer's affair."""
     clock = VirtualClock()

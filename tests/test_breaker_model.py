@@ -277,6 +277,7 @@ class Comparison(RuleBasedStateMachine):
         self.agree()
         results = model.in_window() if model.watching() else []
         slow = sum(result.slow for result in results)
+        assert (seen.breaker, seen.domain) == ("b", "")
         assert seen.state.name == model.state
         assert seen.since == model.since
         assert seen.at == model.now

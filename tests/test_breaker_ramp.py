@@ -138,6 +138,20 @@ def test_a_relapse_to_exactly_the_initial_share_does_not_open() -> None:
     assert breaker.snapshot().share == 0.125
 
 
+def test_a_round_of_probes_worth_of_calls_is_enough_for_a_relapse() -> None:
+    """Not the minimum of a healthy time: that many calls would fell what has just got up."""
+    breaker = half_open(VirtualClock(), ramp=RAMP, minimum_number_of_calls=8, permitted_calls_in_half_open=2)
+    succeed(breaker, 2)
+    failed = 0
+    while decided(breaker) is State.CLOSED:
+        try:
+            fail(breaker)
+        except CallNotPermitted:
+            continue
+        failed += 1
+    assert failed == 2
+
+
 def test_what_the_backend_itself_says_opens_at_once() -> None:
     """A wait named while ramping up is no relapse of statistics."""
     breaker = ramping(VirtualClock())

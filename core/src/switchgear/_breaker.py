@@ -328,7 +328,7 @@ class BreakerMachine:
         if era.ramp is None:
             self._trip(reason, detail, now)
         elif (share := era.share(now) / 2) >= era.ramp.initial:
-            self._begin(Closed(self.config.window.open(), now, era.ramp, share), now)
+            self._begin(Closed(self.config.window.open(), now, era.ramp, share))
         else:
             self._trip(Reason.RELAPSE, f"{detail}, while ramping up", now)
 
@@ -418,7 +418,7 @@ class BreakerMachine:
     def _trip(self, reason: Reason, detail: str, now: float, *, wait: float | None = None) -> None:
         if self.state is METRICS_ONLY:
             # Begin afresh, as an opened breaker would, so that it is told once and not with each further call.
-            self._begin(Closed(self.config.window.open(), now), now)
+            self._begin(Closed(self.config.window.open(), now))
             self.tell(TripSuppressed(breaker=self.name, domain=self.domain, reason=reason, detail=detail, at=now))
             return
         if self.state is CLOSED:
@@ -444,7 +444,7 @@ class BreakerMachine:
             proven = to is CLOSED and came_from is HALF_OPEN and reason is Reason.PROBES_PASSED
             era = Closed(self.config.window.open(), now, self.config.ramp if proven else None)
             self.causes = ()
-        self._begin(era, now)
+        self._begin(era)
         self.state, self.since = to, now
         self.last = Transition(
             breaker=self.name, domain=self.domain, from_state=came_from, to_state=to, reason=reason, detail=detail,
@@ -452,7 +452,7 @@ class BreakerMachine:
         )  # fmt: skip
         self.tell(self.last)
 
-    def _begin(self, era: Era, now: float) -> None:
+    def _begin(self, era: Era) -> None:
         """A new era. The doors of the old one shut for good: what is still in flight there is late."""
         for lane in self.lanes:
             lane.slot.until = SHUT
