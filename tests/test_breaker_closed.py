@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from switchgear import CallNotPermitted, CountWindow, Reason, State, TimeWindow, Verdict, _circuit
-from switchgear._lane import Slot
-from switchgear.lowlevel import BreakerMachine
 from switchgear.testing import VirtualClock
 from tests.support import Ear, Held, Said, TransitionEar, breaker_of, decided, fail, gate, hold, path, state, succeed
 
@@ -386,17 +384,6 @@ def test_streams_of_one_moment_are_counted_one_by_one() -> None:
         permit.succeed()
         flying.append(breaker.snapshot().in_flight)
     assert flying == [2, 1, 1, 1, 0]
-
-
-def test_evidence_says_whether_it_came_in_time() -> None:
-    """For a group, which is told of nothing that came late."""
-    machine = BreakerMachine("b", breaker_of().config, 0.0, lambda: 0.0)
-    lane = machine.lane("")
-    ticket = machine.admit(lane, 0.0)
-    assert isinstance(ticket, Slot)
-    assert machine.evidence(ticket, Verdict.FAILURE, 0.0) is True
-    machine.operate("reset", "test", 0.0)
-    assert machine.evidence(ticket, Verdict.FAILURE, 0.0) is False
 
 
 def test_as_many_overdue_as_decided_are_half() -> None:

@@ -20,6 +20,7 @@ def said(breaker: CircuitBreaker) -> tuple[str, str]:
 def test_at_most_so_many_probes_at_once() -> None:
     """Four are admitted, a thousand others are refused and not kept waiting."""
     breaker = half_open(VirtualClock())
+    assert said(breaker) == ("wait_elapsed", "the wait is over")
     held = [hold(breaker) for _ in range(4)]
     for _ in range(1000):
         refused(breaker)
@@ -122,6 +123,17 @@ def test_slow_probes_fail_the_round_though_they_served() -> None:
         with breaker.permit():
             clock.advance(1.0)
     assert said(breaker) == ("probes_failed", "2 probes were slow (limit 0.5 of 4)")
+
+
+def test_a_quick_probe_does_not_make_a_slow_one_undone() -> None:
+    """Slow, quick, slow: two of four."""
+    clock = VirtualClock()
+    breaker = half_open(clock, slow_call_duration_threshold=1.0)
+    for seconds in (1.0, 0.0, 1.0):
+        assert decided(breaker) is State.HALF_OPEN
+        with breaker.permit():
+            clock.advance(seconds)
+    assert decided(breaker) is State.OPEN
 
 
 def test_probes_that_hang_fail_the_round_before_they_return() -> None:
@@ -238,6 +250,17 @@ def test_a_lost_probes_permit_is_reclaimed() -> None:
     assert (snapshot.state, snapshot.late, snapshot.probes) == (State.HALF_OPEN, 1, (0, 1))
     second.returns()
     assert decided(breaker) is State.CLOSED
+
+
+def test_every_lost_probe_is_counted_as_late() -> None:
+    """One by one."""
+    clock = VirtualClock()
+    breaker = half_open(clock, probe_timeout=10.0)
+    lost = [hold(breaker) for _ in range(3)]
+    clock.advance(10.0)
+    for call in lost:
+        call.returns()
+    assert breaker.snapshot().late == 3
 
 
 def test_a_round_without_decision_is_over_after_its_maximum() -> None:
