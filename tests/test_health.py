@@ -385,6 +385,18 @@ def test_the_path_leads_to_the_domain_that_costs_most() -> None:
     assert report.parts[0].reason == "its breaker is OPEN"
 
 
+def test_a_healthy_domain_is_never_named_however_busy() -> None:
+    """It costs nothing; of capabilities, the same."""
+    busy = Domain(snapshot=snapshot_of(domain="busy"), evidence=Evidence(1e6, 0))
+    dead = Domain(snapshot=snapshot_of(State.OPEN, domain="dead"), evidence=Evidence(), refused=1.0)
+    assert service_health("files", [busy, dead], r50=0.1).limited_by == "dead"
+    table = {
+        name: Capability(criticality=Criticality.DEGRADED, importance=importance)
+        for name, importance in (("busy", 1e6), ("dead", 1.0))
+    }
+    assert app_health("app", table, inputs_of({"busy": 100, "dead": 10})).limited_by == "dead"
+
+
 def test_an_idle_service_counts_its_domains_alike() -> None:
     """Nobody asks for anything: half of it is known not to work, so it is at 55."""
     assert service_health("files", buckets(5, calls=0, refused=0), r50=0.05).score == pytest.approx(55)
