@@ -181,7 +181,8 @@ class Reference:
         elif self.state == "HALF_OPEN":
             taken = len(self.probes) + len(self.under_way())
             admitted = taken < self.config.permitted_calls_in_half_open
-            admitted = admitted and (active or self.config.probe_with != "health")
+            patience = self.config.max_wait_in_half_open if self.config.probe_with == "health" else 0.0
+            admitted = admitted and (active or self.now - self.since >= patience)
             if admitted:
                 call.deadline = self.now + self.config.probe_timeout
                 self.decide_by = min(self.decide_by, self.now + self.config.max_wait_in_half_open)

@@ -405,3 +405,19 @@ def test_closing_begins_with_an_empty_window() -> None:
     assert path(ear) == [("HALF_OPEN", "CLOSED", "probes_passed")]
     assert (snapshot.since, snapshot.generation) == (clock(), 3)
     assert snapshot.retry_after is None
+
+
+def test_a_check_that_nobody_runs_does_not_keep_users_out_for_ever() -> None:
+    """Where probing is left to the active check, users' calls probe after all once it has had the time of a round."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock, probe_with="health", max_wait_in_half_open=32.0)
+    breaker.force_open("away", for_=1.0)
+    clock.advance(1.0)
+    assert breaker.state is State.HALF_OPEN
+    clock.advance(31.75)
+    with pytest.raises(CallNotPermitted, match="only the active check may probe"):
+        breaker.permit()
+    clock.advance(0.25)
+    for _ in range(3):
+        breaker.permit().succeed()
+    assert breaker.state is State.CLOSED

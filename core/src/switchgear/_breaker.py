@@ -145,7 +145,7 @@ class BreakerMachine:
         if isinstance(era, Bolt):
             ticket = None
         elif isinstance(era, HalfOpen):
-            ticket = self._lease(era, lane, now) if active or self.config.probe_with != "health" else None
+            ticket = self._lease(era, lane, now) if active or self._users_probe(now) else None
         elif isinstance(era, Closed) and not era.admits(now):
             ticket = None
         else:
@@ -347,6 +347,12 @@ class BreakerMachine:
 
     # -- HALF_OPEN -----------------------------------------------------------------------------------------------
 
+    def _users_probe(self, now: float) -> bool:
+        """Whether users' calls may be probes. Where that is left to the active check, they may after all once it has
+        had the time of a round: perhaps nobody runs it, or it cannot tell, and half-open must not last for ever.
+        """
+        return self.config.probe_with != "health" or now - self.since >= self.config.max_wait_in_half_open
+
     def _lease(self, era: HalfOpen, lane: Lane, now: float) -> Lease | None:
         config = self.config
         if era.done + len(era.leases) >= config.permitted_calls_in_half_open:
@@ -474,7 +480,7 @@ class BreakerMachine:
             return era.state, era.retry_after(now), era.detail, era.causes
         if isinstance(era, Closed):
             detail = f"it is ramping up and admits {era.share(now):.0%} of the calls"
-        elif config.probe_with == "health":
+        elif not self._users_probe(now):
             detail = "only the active check may probe"
         else:
             detail = f"all {config.permitted_calls_in_half_open} probes of this round are taken"

@@ -63,7 +63,7 @@ class Service:
         """Add to a counter that the backend declares. Raises KeyError for one that it does not."""
         if metric not in self._metrics:
             raise KeyError(f"The backend {self.backend.name!r} declares no metric {metric!r}.")
-        key = metric, tuple(sorted(labels.items()))
+        key = metric, tuple(sorted(labels.items())) if labels else ()
         with _lock:
             self._counts[key] = self._counts.get(key, 0) + amount
 
