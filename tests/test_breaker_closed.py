@@ -372,18 +372,17 @@ def test_a_stream_whose_head_was_slow_is_a_slow_call() -> None:
 
 
 def test_streams_of_one_moment_are_counted_one_by_one() -> None:
-    """Two have their heads, one waits for it, and each that ends leaves once."""
+    """Three have their heads, one waits for it, and each that ends leaves once."""
     breaker = breaker_of(VirtualClock(), slow_call_duration_threshold=1.0, window=HEALTHY_WINDOW)
-    permits = [breaker.permit() for _ in range(3)]
+    permits = [breaker.permit() for _ in range(4)]
     flying = []
-    permits[0].first_chunk()
-    flying.append(breaker.snapshot().in_flight)
-    permits[1].first_chunk()
-    flying.append(breaker.snapshot().in_flight)
+    for permit in permits[:3]:
+        permit.first_chunk()
+        flying.append(breaker.snapshot().in_flight)
     for permit in permits:
         permit.succeed()
         flying.append(breaker.snapshot().in_flight)
-    assert flying == [2, 1, 1, 1, 0]
+    assert flying == [3, 2, 1, 1, 1, 1, 0]
 
 
 def test_as_many_overdue_as_decided_are_half() -> None:
