@@ -83,10 +83,10 @@ def _impatient(deadline: float) -> Any:
 
 
 def give_up(context: ExceptionContext) -> None:
-    """Part with connections that are of no more use; listens to SQLAlchemy's errors.
+    """Part with a server that is of no more use; listens to SQLAlchemy's errors.
 
-    After asyncpg's deadline the server is not asked any more. And a write refused as read-only tells of a failover: the
-    whole pool connects anew, to the new primary.
+    After asyncpg's deadline it is not asked to cancel, nor to say goodbye. And a write refused as read-only tells of a
+    failover. Either way the whole pool connects anew, perhaps to another.
     """
     exc = context.original_exception
     connection = context.connection
@@ -96,5 +96,4 @@ def give_up(context: ExceptionContext) -> None:
         driver_connection: Any = connection.connection.driver_connection
         if hasattr(driver_connection, "terminate"):
             driver_connection.terminate()
-            context.is_disconnect = True
-            context.invalidate_pool_on_disconnect = False
+            context.is_disconnect = context.invalidate_pool_on_disconnect = True
