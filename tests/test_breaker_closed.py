@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -566,6 +567,20 @@ def test_reconfiguring_keeps_calls_in_flight() -> None:
     assert (snapshot.calls, snapshot.slow_call_rate, snapshot.late) == (1, 1.0, 0)
 
 
+def test_reconfiguring_reaches_every_class_of_operations() -> None:
+    """Each goes by its own new threshold, those that are in use already too."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock, window=HEALTHY_WINDOW)
+    for operation_class in ("read", "write"):
+        breaker.permit(operation_class=operation_class).succeed()
+    slow = {"read": 1.0, "write": 4.0}
+    breaker.reconfigure(breaker_of(slow_call_duration_threshold=slow, window=HEALTHY_WINDOW).config)
+    for operation_class in ("read", "write"):
+        with breaker.permit(operation_class=operation_class):
+            clock.advance(2.0)
+    assert breaker.snapshot().slow_call_rate == 0.25
+
+
 def test_reconfiguring_before_the_first_call_is_as_making_it_so() -> None:
     """The lanes know the new thresholds."""
     clock = VirtualClock()
@@ -637,3 +652,12 @@ def test_a_transition_says_everything() -> None:
     assert (event.breaker, event.domain, event.at) == ("b", "", clock())
     assert path(ear) == [("CLOSED", "OPEN", "failure_rate")]
     assert breaker.snapshot().generation == 1
+
+
+def test_new_rules_reach_each_operation_class() -> None:
+    """After a reconfiguration, a class of calls is slow by its own threshold."""
+    breaker = breaker_of(VirtualClock(), slow_call_duration_threshold={"read": 8.0})
+    lane = breaker.lane("read")
+    breaker.reconfigure(replace(breaker.config, slow_call_duration_threshold={"read": 1.0, "write": 4.0}))
+    assert lane.slow == 1.0
+    assert breaker.lane("write").slow == 4.0
