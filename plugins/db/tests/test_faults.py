@@ -157,6 +157,7 @@ async def test_an_exhausted_pool_is_no_failure(engine: AsyncEngine, url: str, bo
         assert BACKEND.gauges(small) == {"db_pool_in_use": 1, "db_pool_idle": 0, "db_pool_max": 1}
     assert board.settled == []
     assert board.count("db_pool_timeouts") == 5
+    assert board.count("db_pool_wait") >= 5 * 0.01
     assert board.states()["read"] == "CLOSED"
 
 

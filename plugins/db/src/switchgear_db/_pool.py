@@ -63,8 +63,9 @@ def _watch(waist: Waist, pool: Any) -> None:
         except BaseException as exc:
             waist.unjudged(exc, CONNECT)  # in what SQLAlchemy asks of a new connection, or in a ping that hung
             raise
-        if (waited := perf_counter() - started) >= _NOTABLE:
-            waist.service.count(metrics.WAIT, waited)
+        finally:
+            if (waited := perf_counter() - started) >= _NOTABLE:
+                waist.service.count(metrics.WAIT, waited)
         return connection
 
     def recreated() -> Pool:
