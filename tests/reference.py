@@ -214,7 +214,7 @@ class Reference:
         self.count(verdict, cause)
         if verdict.name != "IGNORED":
             self.learn(verdict, slow=duration >= self.threshold(call.operation_class))
-        elif self.state == "HALF_OPEN" and not self.probes and not self.under_way():
+        elif self.state == "HALF_OPEN" and not self.under_way():
             self.decide_by = inf
         return True
 
@@ -237,6 +237,7 @@ class Reference:
         result = Result(self.now, BADNESS[verdict.name], slow)
         if self.state == "HALF_OPEN":
             self.probes.append(result)
+            self.decide_by = self.now + self.config.max_wait_in_half_open if self.under_way() else inf
         elif self.watching():
             self.results.append(result)
             self.failures_in_a_row = self.failures_in_a_row + 1 if result.bad == 1 else 0

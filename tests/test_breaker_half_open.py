@@ -273,21 +273,32 @@ def test_a_round_without_decision_is_over_after_its_maximum() -> None:
     assert state(breaker) is State.HALF_OPEN
     clock.advance(0.01)
     assert state(breaker) is State.OPEN
-    assert said(breaker) == ("probes_overdue", "no decision within 20 s of the first probe")
+    assert said(breaker) == ("probes_overdue", "probes under way, and nothing heard of them for 20 s")
     for call in held:
         call.closed()
 
 
-def test_the_first_probe_starts_the_clock_and_the_others_do_not_restart_it() -> None:
-    """A probe every few seconds does not put the decision off."""
+def test_the_first_probe_starts_the_clock_and_further_ones_do_not_restart_it() -> None:
+    """Probes that are admitted and not heard of do not put the decision off; a result does."""
     clock = VirtualClock()
     breaker = half_open(clock, max_wait_in_half_open=20.0)
-    succeed(breaker)
+    calls = [hold(breaker)]
     clock.advance(15.0)
-    call = hold(breaker)
+    calls.append(hold(breaker))
     clock.advance(5.0)
     assert state(breaker) is State.OPEN
-    call.closed()
+    for call in calls:
+        call.closed()
+
+
+def test_rare_calls_that_succeed_close_it() -> None:
+    """However long the pauses between the probes are: only silence while some are under way ends a round."""
+    clock = VirtualClock()
+    breaker = half_open(clock, max_wait_in_half_open=20.0)
+    for _ in range(3):
+        succeed(breaker)
+        clock.advance(3600.0)
+    assert state(breaker) is State.CLOSED
 
 
 def test_a_round_that_nobody_probes_lasts() -> None:
@@ -299,7 +310,7 @@ def test_a_round_that_nobody_probes_lasts() -> None:
 
 
 def test_a_round_in_which_all_probes_were_cancelled_lasts() -> None:
-    """Nothing was tried; once something was, the round can become overdue."""
+    """Nothing is under way, whatever was decided before; with a probe that is, the round can become overdue."""
     clock = VirtualClock()
     breaker = half_open(clock, max_wait_in_half_open=20.0)
     hold(breaker).closed()
@@ -307,8 +318,12 @@ def test_a_round_in_which_all_probes_were_cancelled_lasts() -> None:
     assert state(breaker) is State.HALF_OPEN
     succeed(breaker)
     hold(breaker).closed()
+    clock.advance(1e6)
+    assert state(breaker) is State.HALF_OPEN
+    call = hold(breaker)
     clock.advance(20.0)
     assert state(breaker) is State.OPEN
+    call.closed()
 
 
 def test_a_cancelled_probe_does_not_stop_the_clock_for_the_others() -> None:

@@ -53,7 +53,7 @@ class Driven:
         self.machine.tick(self.now)
 
     def stall(self) -> None:
-        self.call()
+        assert self.machine.admit(self.lane, self.now) is not None
         self.wait(8.0)
 
     def fail_in_a_row(self) -> None:

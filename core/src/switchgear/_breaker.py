@@ -174,8 +174,8 @@ class BreakerMachine:
         self._count(verdict, cause)
         if verdict.name != "IGNORED":
             self._learn(verdict, duration >= lane.slow, now)
-        elif isinstance(era, HalfOpen) and not (era.leases or era.done):
-            era.decide_by = inf  # nothing was tried, so nothing is overdue
+        elif isinstance(era, HalfOpen) and not era.leases:
+            era.decide_by = inf  # nothing is under way, so nothing is overdue
         return True
 
     def evidence(self, ticket: Slot, verdict: Verdict, now: float, cause: Cause | None = None) -> bool:
@@ -220,7 +220,7 @@ class BreakerMachine:
             era.leases = [lease for lease in era.leases if now < lease.deadline]
             if now >= era.decide_by:
                 waited = self.config.max_wait_in_half_open
-                self._trip(Reason.PROBES_OVERDUE, f"no decision within {waited:g} s of the first probe", now)
+                self._trip(Reason.PROBES_OVERDUE, f"probes under way, and nothing heard of them for {waited:g} s", now)
             elif era.leases:
                 self._decide(era, now)
         return now
@@ -272,6 +272,8 @@ class BreakerMachine:
             era.done += 1
             era.halves += halves
             era.slow += slow
+            # Only silence ends a round: where calls are rare, five of them may take longer than any wait.
+            era.decide_by = now + self.config.max_wait_in_half_open if era.leases else inf
             if not self._told_to_wait(verdict, now):
                 self._decide(era, now)
         elif isinstance(era, Closed):

@@ -107,7 +107,7 @@ class BreakerConfig:
     permitted_calls_in_half_open: int = 5
     #: A probe that has not settled by then has lost its permit (its result is late and changes nothing).
     probe_timeout: float = 30.0
-    #: A half-open round that has admitted a probe and not come to a decision by then is over: OPEN.
+    #: A half-open round that has probes under way and hears nothing of them for so long is over: OPEN.
     max_wait_in_half_open: float = 60.0
     #: None: close at full width.
     ramp: Ramp | None = field(default_factory=Ramp)

@@ -103,7 +103,7 @@ class HalfOpen:
         self.done = 0
         self.halves = 0
         self.slow = 0
-        self.decide_by = inf  # set by the first probe: a round that nobody probes may last
+        self.decide_by = inf  # set while probes are under way: a round that nobody probes may last
 
 
 class Disabled:
