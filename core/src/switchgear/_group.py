@@ -200,4 +200,4 @@ class BreakerGroup:
 
     def _drop(self, domain: str) -> None:
         self._branches.pop(domain, None)  # another thread may have been quicker
-        self._ways = {way: found for way, found in list(self._ways.items()) if way[0] != domain}
+        self._ways = {way: found for way, found in self._ways.copy().items() if way[0] != domain}
