@@ -74,8 +74,9 @@ class Service:
 
     async def check(self, client: Any, breaker: CircuitBreaker) -> bool | None:
         """Run the plugin's active check of one breaker's domain under a permit of its own, also while it is closed.
-        None: the breaker permits none now; False: the check cannot tell. Raises what the check raises, and TimeoutError after `probe_timeout`; both are judged
-        like a call's error.
+
+        None: the breaker permits none now. False: the check cannot tell. Raises what the check raises, and TimeoutError
+        after `probe_timeout`; both are judged like a call's error.
         """
         probe = self.backend.probe
         if probe is None:
