@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from switchgear._breaker_config import BreakerConfig
+from switchgear._score import HealthConfig
 from switchgear._verdict import Classify, Verdict
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Backend(Generic[ClientT, SettingsT]):
     metrics: tuple[Metric, ...] = ()
     #: Readings of the client's own state, without I/O: metric name -> value.
     gauges: Callable[[ClientT], Mapping[str, float]] | None = None
+    #: How full what the client's calls go through is, without I/O: what ("pool") -> the share in use, 0..1.
+    saturation: Callable[[ClientT], Mapping[str, float]] | None = None
+    #: What its calls are measured by: the latency that users tolerate, the ratio of bad calls that makes it half healthy.
+    health: HealthConfig = field(default_factory=HealthConfig)
     #: What a breaker of this backend should be like, unless the configuration says otherwise.
     recommended: BreakerConfig = field(default_factory=BreakerConfig)
     #: The SDK as a requirement for pip ("redis>=5.0"): what to install when it is missing.

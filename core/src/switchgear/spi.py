@@ -6,6 +6,7 @@ from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
 from switchgear._errors import CallNotPermitted, ConfigurationError, MissingDependency
 from switchgear._hookspecs import VERSION, hookimpl
 from switchgear._permit import Permit
+from switchgear._score import HealthConfig
 from switchgear._service import Service
 from switchgear._spec import Backend, Metric, Operation, OperationClass
 from switchgear._state import State
@@ -20,6 +21,7 @@ __all__ = [
     "CallNotPermitted",
     "ConfigurationError",
     "CountWindow",
+    "HealthConfig",
     "Metric",
     "MissingDependency",
     "Operation",
