@@ -17,6 +17,11 @@ from switchgear import Backoff, BreakerConfig, CountWindow, Ramp, TimeWindow, Ve
 
 LATEST = 1.25  # times T: by then an overdue call is seen
 
+TOLERATED = {
+    "": 1.0,
+    "read": 8.0,
+}  # seconds by operation class: up to here users are satisfied, up to 4 times they bear it
+
 BADNESS = {"SUCCESS": 0.0, "THROTTLED": 0.5, "FAILURE": 1.0, "EXHAUSTED": 1.0}
 
 TRIPS = {"failure_rate", "slow_call_rate", "consecutive_failures", "throttled", "exhausted", "relapse"}
@@ -25,6 +30,7 @@ EDGES = {
     ("CLOSED", "OPEN"): TRIPS | OUTSIDE,
     ("OPEN", "HALF_OPEN"): {"wait_elapsed"},
     ("FORCED_OPEN", "HALF_OPEN"): {"wait_elapsed"},
+    ("DISABLED", "CLOSED"): {"wait_elapsed"},
     ("HALF_OPEN", "CLOSED"): {"probes_passed"},
     ("HALF_OPEN", "OPEN"): {"probes_failed", "probes_overdue", "throttled", "exhausted"} | OUTSIDE,
 }
@@ -73,6 +79,9 @@ class Reference:
     causes: list[tuple[str, str, int]] = field(default_factory=list)
     verdicts: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    tolerating: int = 0
+    frustrating: int = 0
+    held_until: float = -inf  # probes have to wait for something else
     late: int = 0
     timed: float = -inf  # up to when time has been heeded
     log: list[tuple[str, ...]] = field(default_factory=list)
@@ -143,7 +152,7 @@ class Reference:
         return min(1.0, self.first_share + grown)
 
     def retry_after(self) -> float | None:
-        if self.state not in {"OPEN", "FORCED_OPEN"} or self.until == inf:
+        if self.state not in {"OPEN", "FORCED_OPEN", "DISABLED"} or self.until == inf:
             return None
         return max(0.0, self.until - self.now)
 
@@ -158,8 +167,8 @@ class Reference:
             at_most = self.broken_by_slowness(self.overdue(at_most=True))
             if at_least or (at_most and self.witness(self.era)):
                 self.broken("slow_call_rate")
-        elif self.state in {"OPEN", "FORCED_OPEN"} and now >= self.until:
-            self.enter("HALF_OPEN", "wait_elapsed")
+        elif self.state in {"OPEN", "FORCED_OPEN", "DISABLED"} and now >= self.until:
+            self.enter("CLOSED" if self.state == "DISABLED" else "HALF_OPEN", "wait_elapsed")
         elif self.state == "HALF_OPEN":
             for call in self.under_way():
                 if now >= call.deadline:
@@ -182,7 +191,7 @@ class Reference:
             taken = len(self.probes) + len(self.under_way())
             admitted = taken < self.config.permitted_calls_in_half_open
             patience = self.config.max_wait_in_half_open if self.config.probe_with == "health" else 0.0
-            admitted = admitted and (active or self.now - self.since >= patience)
+            admitted = admitted and (active or self.now - self.since >= patience) and self.now >= self.held_until
             if admitted:
                 call.deadline = self.now + self.config.probe_timeout
                 self.decide_by = min(self.decide_by, self.now + self.config.max_wait_in_half_open)
@@ -212,6 +221,10 @@ class Reference:
             return False
         duration = self.now - call.started if call.latency is None else call.latency
         self.count(verdict, cause)
+        tolerated = TOLERATED.get(call.operation_class, inf)
+        if verdict.name == "SUCCESS":
+            self.tolerating += tolerated < duration <= 4 * tolerated
+            self.frustrating += duration > 4 * tolerated
         if verdict.name != "IGNORED":
             self.learn(verdict, slow=duration >= self.threshold(call.operation_class))
         elif self.state == "HALF_OPEN" and not self.under_way():
@@ -330,6 +343,9 @@ class Reference:
             self.trip(reason, wait)
 
     def operate(self, operation: str, seconds: float = inf) -> None:
+        if operation == "hold_probes":
+            self.held_until = self.now + seconds
+            return
         if operation == "reset":
             self.attempt = 0.0
         states = {"force_open": "FORCED_OPEN", "disable": "DISABLED", "metrics_only": "METRICS_ONLY", "reset": "CLOSED"}

@@ -20,7 +20,7 @@ def snapshot_of(
     return Snapshot(
         breaker="b", domain=domain, state=state, since=0.0, at=0.0, generation=0, calls=0, failure_rate=0.0,
         slow_call_rate=0.0, in_flight=0, overdue=0, share=share, probes=(0, 0), retry_after=None, verdicts={},
-        refused={}, late=0, last=last, causes=(),
+        tolerating=0, frustrating=0, refused={}, late=0, last=last, causes=(),
     )  # fmt: skip
 
 

@@ -74,3 +74,30 @@ def test_it_can_be_entered_and_left_from_every_state(state: str) -> None:
     moves = path(ear)
     assert moves == [(state.upper(), "DISABLED", "operator"), ("DISABLED", "CLOSED", "operator")]
     assert breaker.snapshot().share == 1.0
+
+
+def test_an_operator_may_set_a_time_limit() -> None:
+    """Until then it watches nothing; from then on it is CLOSED, with an empty window, and watches again."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock)
+    breaker.disable("the breaker is at fault", for_=8.0)
+    fail(breaker, 50)
+    clock.advance(7.9)
+    assert "for another 0.1 s" in str(breaker.explain())
+    assert breaker.state is State.DISABLED
+    clock.advance(0.1)
+    snapshot = breaker.snapshot()
+    assert (snapshot.state, snapshot.calls) == (State.CLOSED, 0)
+    fail(breaker, 4)
+    assert breaker.state is State.OPEN
+
+
+def test_the_time_limit_is_kept_when_calls_pass_without_the_lock() -> None:
+    """The door is open no longer than the limit."""
+    clock = VirtualClock()
+    breaker = breaker_of(clock)
+    breaker.disable("test", for_=3.0)
+    succeed(breaker, 5)
+    clock.advance(3.0)
+    succeed(breaker)
+    assert breaker.machine_state is State.CLOSED

@@ -436,3 +436,17 @@ def test_a_check_that_nobody_runs_does_not_keep_users_out_for_ever() -> None:
     for _ in range(3):
         breaker.permit().succeed()
     assert str(breaker.state) == "CLOSED"
+
+
+def test_probes_can_be_held_back() -> None:
+    """While something else has to come first, neither users nor the active check probe, and they are told why."""
+    clock = VirtualClock()
+    breaker = half_open(clock)
+    breaker.hold_probes(2.0, "it waits for db")
+    with pytest.raises(CallNotPermitted, match="it waits for db"):
+        breaker.permit()
+    with pytest.raises(CallNotPermitted, match="it waits for db"):
+        breaker.acquire_probe("probe")
+    clock.advance(2.0)
+    succeed(breaker, 4)
+    assert breaker.state is State.CLOSED

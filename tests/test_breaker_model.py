@@ -34,11 +34,16 @@ from switchgear import (
 )
 from switchgear.lowlevel import BreakerMachine
 from switchgear.testing import VirtualClock
-from tests.reference import Call, Reference
+from tests.reference import TOLERATED, Call, Reference
 from tests.support import Held, Said, TransitionEar, as_said, gate
 
 ROLL = 0.5
 CLASSES = ["", "read", "write"]
+
+
+def tolerated_for(operation_class: str) -> float:
+    return TOLERATED.get(operation_class, inf)
+
 
 ratios = st.sampled_from([None, 0.25, 0.5, 0.75, 1.0])
 windows = st.builds(CountWindow, st.integers(1, 8)) | st.builds(
@@ -99,7 +104,10 @@ class News(NamedTuple):
 
 
 operations = st.sampled_from(
-    [Operation("force_open"), Operation("force_open", 2.0), *map(Operation, ("disable", "metrics_only", "reset"))]
+    [
+        *map(Operation, ("force_open", "disable", "metrics_only", "reset")),
+        *(Operation(name, 2.0) for name in ("force_open", "disable", "hold_probes")),
+    ]
 )
 news = st.builds(News, st.sampled_from([Reason.MAJORITY, Reason.SERVICE_WIDE]), st.sampled_from([None, 2.0]))
 bad_verdicts = st.sampled_from([Verdict.FAILURE, Verdict.THROTTLED, Verdict.THROTTLED.after(2.0)])
@@ -294,6 +302,7 @@ class Comparison(RuleBasedStateMachine):
         assert seen.retry_after == model.retry_after()
         assert {name: count for name, count in seen.verdicts.items() if count} == +model.verdicts
         assert {state.name: count for state, count in seen.refused.items()} == +model.refused
+        assert (seen.tolerating, seen.frustrating) == (model.tolerating, model.frustrating)
         assert seen.late == model.late
         assert seen.causes == tuple(Cause(*cause) for cause in model.causes)
         assert (seen.last is None) == (not any(len(entry) == 3 for entry in model.log))
@@ -317,7 +326,7 @@ class MachineComparison(Comparison):
     """The machine alone."""
 
     def make(self, config: BreakerConfig) -> BreakerMachine:
-        machine = BreakerMachine("b", config, self.clock(), lambda: ROLL)
+        machine = BreakerMachine("b", config, self.clock(), lambda: ROLL, tolerated=tolerated_for)
         machine.lane("")
         return machine
 
@@ -346,6 +355,9 @@ class MachineComparison(Comparison):
 
     def operate(self, operation: Operation) -> None:
         limit = {} if operation.seconds is None else {"seconds": operation.seconds}
+        if operation.name == "hold_probes":
+            self.machine.hold("others come first", self.clock(), **limit)
+            return
         self.machine.operate(operation.name, "by hand", self.clock(), **limit)
 
     def hear(self, news: News) -> None:
@@ -376,7 +388,7 @@ class CircuitComparison(Comparison):
     breaker: CircuitBreaker
 
     def make(self, config: BreakerConfig) -> BreakerMachine:
-        self.breaker = CircuitBreaker("b", config, classify=as_said, clock=self.clock)
+        self.breaker = CircuitBreaker("b", config, classify=as_said, clock=self.clock, tolerated=tolerated_for)
         self.breaker._machine._roll = lambda: ROLL
         self.ear = TransitionEar()
         self.breaker.subscribe(self.ear)
@@ -450,6 +462,9 @@ class CircuitComparison(Comparison):
 
     def operate(self, operation: Operation) -> None:
         limit = {} if operation.seconds is None else {"for_": operation.seconds}
+        if operation.name == "hold_probes":
+            self.breaker.hold_probes(limit["for_"], "others come first")
+            return
         getattr(self.breaker, operation.name)("by hand", **limit)
 
     def hear(self, news: News) -> None:

@@ -32,8 +32,9 @@ class Driven:
         self.now = 0.0
         self.machine = BreakerMachine("b", CONFIG, self.now, lambda: 0.0)
         self.lane = self.machine.lane("")
-        if begin == "forced_open":
-            self.machine.operate("force_open", "test", self.now, seconds=4.0)
+        if begin in {"forced_open", "disabled"}:
+            operation = "disable" if begin == "disabled" else "force_open"
+            self.machine.operate(operation, "test", self.now, seconds=4.0)
         elif begin != "closed":
             self.call(Verdict.EXHAUSTED.after(4.0))
         if begin in {"half_open", "ramping"}:
@@ -83,6 +84,7 @@ HAPPENS: dict[tuple[State, Reason], tuple[str, Callable[[Driven], None]]] = {
     (State.HALF_OPEN, Reason.MAJORITY): ("half_open", lambda m: m.hear(Reason.MAJORITY)),
     (State.HALF_OPEN, Reason.SERVICE_WIDE): ("half_open", lambda m: m.hear(Reason.SERVICE_WIDE)),
     (State.FORCED_OPEN, Reason.WAIT_ELAPSED): ("forced_open", lambda m: m.wait(4.0)),
+    (State.DISABLED, Reason.WAIT_ELAPSED): ("disabled", lambda m: m.wait(4.0)),
 }
 EDGES = [(state, reason) for state, reasons in TRANSITIONS.items() for reason in reasons]
 

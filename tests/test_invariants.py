@@ -530,7 +530,7 @@ class Life:
     def operator(self) -> None:
         operation = self.rng.choice(["force_open", "disable", "metrics_only", "reset", "reset", "for a time"])
         if operation == "for a time":
-            self.breaker.force_open("test", for_=2.0)
+            self.rng.choice([self.breaker.force_open, self.breaker.disable])("test", for_=2.0)
         else:
             getattr(self.breaker, operation)("test")
 

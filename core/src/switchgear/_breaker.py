@@ -24,7 +24,7 @@ from switchgear._breaker_config import BreakerConfig
 from switchgear._era import UNUSED, Bolt, Closed, Disabled, Era, HalfOpen, Lease, Ticket, Unused
 from switchgear._errors import Cause
 from switchgear._events import Event, Reason, Transition, TripSuppressed
-from switchgear._lane import SHUT, Lane, Slot
+from switchgear._lane import FRUSTRATED, SHUT, Lane, Slot
 from switchgear._state import State
 from switchgear._verdict import Verdict
 from switchgear._window import take_over
@@ -62,7 +62,9 @@ TRANSITIONS: dict[State, dict[Reason, State]] = {
     FORCED_OPEN: {
         Reason.WAIT_ELAPSED: HALF_OPEN,  # an operator's time limit is over: look before trusting
     },
-    DISABLED: {},
+    DISABLED: {
+        Reason.WAIT_ELAPSED: CLOSED,  # the operator's time limit is over
+    },
     METRICS_ONLY: {},
 }
 
@@ -77,6 +79,9 @@ OPERATIONS: dict[str, State] = {
 _KEPT_CAUSES = 5
 
 _OTHERS = ("FAILURE", "THROTTLED", "EXHAUSTED", "IGNORED")
+#: Beside them, the successes that came later than users are satisfied with.
+_TOLERATING, _FRUSTRATING = range(len(_OTHERS), len(_OTHERS) + 2)
+_COUNTERS = _FRUSTRATING + 1
 
 #: How bad a verdict is, in halves of a failure.
 _HALVES = {"SUCCESS": 0, "THROTTLED": 1, "FAILURE": 2, "EXHAUSTED": 2}
@@ -92,15 +97,24 @@ class BreakerMachine:
     """States, windows, leases and rules of one breaker. Not thread-safe; times in seconds, never going back."""
 
     __slots__ = (
-        "_attempt", "_era", "_now", "_roll", "bolt", "causes", "config", "domain", "events", "generation", "lanes",
-        "last", "late", "name", "others", "refused", "since", "state", "succeeded", "used", "watched",
+        "_attempt", "_era", "_now", "_roll", "bolt", "causes", "config", "domain", "events", "generation", "held",
+        "lanes", "last", "late", "name", "others", "refused", "since", "state", "succeeded", "tolerated", "used",
+        "watched",
     )  # fmt: skip
 
     def __init__(
-        self, name: str, config: BreakerConfig, now: float, roll: Callable[[], float], *, domain: str = ""
+        self,
+        name: str,
+        config: BreakerConfig,
+        now: float,
+        roll: Callable[[], float],
+        *,
+        domain: str = "",
+        tolerated: Callable[[str], float] | None = None,
     ) -> None:
         self.name = name
         self.domain = domain
+        self.tolerated = tolerated  #: operation class -> seconds up to which users are satisfied; None: any time
         self.config = config
         self._roll = roll
         self._now = now
@@ -111,6 +125,7 @@ class BreakerMachine:
         self.used = now  #: when a call last asked (in a busy CLOSED era: at most a slot's length ago)
         self._era: Era = UNUSED
         self.bolt: Bolt | None = None  #: the era, while it is one of refusing
+        self.held: tuple[float, str] | None = None  #: until when no probe is admitted, and what is waited for
         self.lanes: tuple[Lane, ...] = ()
         self.last: Transition | None = None
         self.causes: tuple[Cause, ...] = ()
@@ -119,7 +134,7 @@ class BreakerMachine:
         # Counters since the beginning. Those that stay empty in a healthy life are made when they are needed.
         self.succeeded = 0
         self.late = 0
-        self.others: list[int] | None = None  # as _OTHERS names them
+        self.others: list[int] | None = None  # as _OTHERS, _TOLERATING and _FRUSTRATING name them
         self.refused: dict[State, int] | None = None
 
     # -- calls ---------------------------------------------------------------------------------------------------
@@ -129,7 +144,8 @@ class BreakerMachine:
         for lane in self.lanes:
             if lane.operation_class == operation_class:
                 return lane
-        lane = Lane(operation_class, self.config.slow_after(operation_class))
+        tolerated = self.tolerated(operation_class) if self.tolerated else inf
+        lane = Lane(operation_class, self.config.slow_after(operation_class), tolerated)
         self.lanes = (*self.lanes, lane)
         return lane
 
@@ -172,6 +188,8 @@ class BreakerMachine:
             self.late += 1
             return False
         self._count(verdict, cause)
+        if duration > lane.tolerated and verdict.name == "SUCCESS":
+            self._others()[_FRUSTRATING if duration > FRUSTRATED * lane.tolerated else _TOLERATING] += 1
         if verdict.name != "IGNORED":
             self._learn(verdict, duration >= lane.slow, now)
         elif isinstance(era, HalfOpen) and not era.leases:
@@ -211,11 +229,10 @@ class BreakerMachine:
         """Do what is due by now. Returns the time to go by: clocks read on several threads come in out of order."""
         self._now = now = max(now, self._now)
         era = self._era
-        if isinstance(era, Closed | Disabled):
+        if isinstance(era, Bolt | Disabled) and now >= era.until:
+            self._move(Reason.WAIT_ELAPSED, "the wait is over", now)
+        elif isinstance(era, Closed | Disabled):
             self._turn(era, now)
-        elif isinstance(era, Bolt):
-            if now >= era.until:
-                self._move(Reason.WAIT_ELAPSED, "the wait is over", now)
         elif isinstance(era, HalfOpen):
             era.leases = [lease for lease in era.leases if now < lease.deadline]
             if now >= era.decide_by:
@@ -355,8 +372,14 @@ class BreakerMachine:
         """
         return self.config.probe_with != "health" or now - self.since >= self.config.max_wait_in_half_open
 
+    def hold(self, why: str, now: float, *, seconds: float) -> None:
+        """Admit no probe for so long: there is something else to wait for."""
+        self.held = self.tick(now) + seconds, why
+
     def _lease(self, era: HalfOpen, lane: Lane, now: float) -> Lease | None:
         config = self.config
+        if self.held is not None and now < self.held[0]:
+            return None
         if era.done + len(era.leases) >= config.permitted_calls_in_half_open:
             return None
         lease = Lease(self.generation, lane, now, now + config.probe_timeout)
@@ -392,7 +415,7 @@ class BreakerMachine:
             self._trip(reason, detail, now, wait=wait)
 
     def operate(self, operation: str, reason: str, now: float, *, seconds: float = inf) -> None:
-        """One of OPERATIONS, for an operator's reason; `seconds` limits force_open."""
+        """One of OPERATIONS, for an operator's reason; `seconds` limits force_open and disable."""
         now = self.tick(now)
         if operation == "reset":
             self._attempt = 0.0
@@ -403,7 +426,7 @@ class BreakerMachine:
         now = self.tick(now)
         old, self.config = self.config, config
         for lane in self.lanes:
-            lane.slow = config.slow_after(lane.operation_class)
+            lane.slow_from(config.slow_after(lane.operation_class))
         era = self._era
         if isinstance(era, Closed):
             self._drain()
@@ -447,7 +470,7 @@ class BreakerMachine:
         elif to is HALF_OPEN:
             era = HalfOpen()
         elif to is DISABLED:
-            era = Disabled()
+            era = Disabled(until)
         else:
             proven = to is CLOSED and came_from is HALF_OPEN and reason is Reason.PROBES_PASSED
             era = Closed(self.config.window.open(), now, self.config.ramp if proven else None)
@@ -482,6 +505,8 @@ class BreakerMachine:
             return era.state, era.retry_after(now), era.detail, era.causes
         if isinstance(era, Closed):
             detail = f"it is ramping up and admits {era.share(now):.0%} of the calls"
+        elif self.held is not None and now < self.held[0]:
+            detail = self.held[1]
         elif not self._users_probe(now):
             detail = "only the active check may probe"
         else:
@@ -506,6 +531,7 @@ class BreakerMachine:
             era.tally.expire(now)
             overdue = self._overdue(now)
         calls = tally.calls if tally else 0
+        others = self.others or [0] * _COUNTERS
         return Snapshot(
             breaker=self.name,
             domain=self.domain,
@@ -520,8 +546,10 @@ class BreakerMachine:
             overdue=overdue,
             share=era.share(now) if isinstance(era, Closed) else 1.0,
             probes=(era.done, len(era.leases)) if isinstance(era, HalfOpen) else (0, 0),
-            retry_after=era.retry_after(now) if isinstance(era, Bolt) else None,
-            verdicts={"SUCCESS": self.succeeded, **dict(zip(_OTHERS, self.others or [0] * len(_OTHERS), strict=True))},
+            retry_after=era.retry_after(now) if isinstance(era, Bolt | Disabled) else None,
+            verdicts={"SUCCESS": self.succeeded, **dict(zip(_OTHERS, others, strict=False))},
+            tolerating=others[_TOLERATING],
+            frustrating=others[_FRUSTRATING],
             refused=self._all_refused(),
             late=self.late,
             last=self.last,
@@ -544,12 +572,15 @@ class BreakerMachine:
             refused[self.state] = refused.get(self.state, 0) + calls
         return refused
 
+    def _others(self) -> list[int]:
+        self.others = self.others or [0] * _COUNTERS
+        return self.others
+
     def _count(self, verdict: Verdict, cause: Cause | None) -> None:
         if verdict.name == "SUCCESS":
             self.succeeded += 1
         else:
-            self.others = self.others or [0] * len(_OTHERS)
-            self.others[_OTHERS.index(verdict.name)] += 1
+            self._others()[_OTHERS.index(verdict.name)] += 1
         if cause is not None:
             known = next((c for c in self.causes if c[:2] == cause[:2]), None)
             others = [c for c in self.causes if c is not known]

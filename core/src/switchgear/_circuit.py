@@ -104,8 +104,9 @@ class CircuitBreaker:
         clock: Clock = monotonic,
         bus: Bus | None = None,
         group: Group | None = None,
+        tolerated: Callable[[str], float] | None = None,
     ) -> None:
-        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), _roll, domain=domain)
+        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), _roll, domain=domain, tolerated=tolerated)
         self.default_lane = self._machine.lane("")
         self._bus = bus
         self._deliverer = 0  # the process in which somebody delivers events: none, if that is a fork's parent
@@ -153,7 +154,7 @@ class CircuitBreaker:
             self.failed(ticket, lane, started, exc)
             raise
         ended = self.clock()
-        if ended < ticket.until and ended - started < lane.slow:
+        if ended < ticket.until and ended - started < lane.quick:
             next(ticket.ok)
         else:
             self.served(ticket, lane, started, result)
@@ -196,9 +197,9 @@ class CircuitBreaker:
         """Refuse all calls, for `for_` seconds or until reset; after the time limit it probes before it closes."""
         self._operate("force_open", reason, **({} if for_ is None else {"seconds": for_}))
 
-    def disable(self, reason: str) -> None:
-        """Admit all calls, unwatched."""
-        self._operate("disable", reason)
+    def disable(self, reason: str, *, for_: float | None = None) -> None:
+        """Admit all calls, unwatched, for `for_` seconds or until reset."""
+        self._operate("disable", reason, **({} if for_ is None else {"seconds": for_}))
 
     def metrics_only(self, reason: str) -> None:
         """Admit all calls, and report when the breaker would have opened."""
@@ -207,6 +208,12 @@ class CircuitBreaker:
     def reset(self, reason: str = "reset") -> None:
         """CLOSED with an empty window, whatever was before; waits begin small again."""
         self._operate("reset", reason)
+
+    def hold_probes(self, seconds: float, why: str) -> None:
+        """Admit no probe for so many seconds from now on; `why` is what a refused call is told."""
+        with _lock:
+            self._machine.hold(why, self.clock(), seconds=seconds)
+        self._deliver()
 
     def trip(self, reason: Reason, detail: str, *, wait: float | None = None) -> None:
         """Open for a reason that lies outside this breaker's own calls."""

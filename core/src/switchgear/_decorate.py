@@ -60,7 +60,7 @@ def _coroutine_function(breaker: CircuitBreaker, fn: Callable[..., Awaitable[Any
             breaker.failed(ticket, lane, started, exc)
             raise
         ended = clock()
-        if ended < ticket.until and ended - started < lane.slow:
+        if ended < ticket.until and ended - started < lane.quick:
             next(ticket.ok)
         else:
             breaker.served(ticket, lane, started, result)
@@ -86,7 +86,7 @@ def _plain_function(breaker: CircuitBreaker, fn: Callable[..., Any]) -> Callable
             breaker.failed(ticket, lane, started, exc)
             raise
         ended = clock()
-        if ended < ticket.until and ended - started < lane.slow:
+        if ended < ticket.until and ended - started < lane.quick:
             next(ticket.ok)
         else:
             breaker.served(ticket, lane, started, result)

@@ -107,12 +107,19 @@ class HalfOpen:
 
 
 class Disabled:
-    """DISABLED remembers nothing."""
+    """DISABLED remembers nothing but until when."""
 
-    __slots__ = ()
+    __slots__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until = until
 
     def horizon(self, now: float) -> float:
-        return inf
+        return self.until
+
+    def retry_after(self, now: float) -> float | None:
+        """Seconds that it still is off; None when that is not known."""
+        return max(0.0, self.until - now) if self.until < inf else None
 
 
 class Unused:

@@ -46,16 +46,18 @@ class BreakerGroup:
         classify_result: Callable[[Any], Verdict] | None = None,
         clock: Clock = monotonic,
         bus: Bus | None = None,
+        tolerated: Callable[[str], float] | None = None,
     ) -> None:
         self.name = name
         self.config = config
         self._classify, self._classify_result = classify, classify_result
-        self._clock, self._bus = clock, bus
+        self._clock, self._bus, self._tolerated = clock, bus, tolerated
         self.main = self._make("", replace(config, ramp=None))
         self._branches: dict[str, CircuitBreaker] = {}
         # The whole way of a call in one look-up: (domain, operation class) -> branch and lane.
         self._ways: dict[tuple[str, str], tuple[CircuitBreaker, Lane]] = {}
-        self._mode: tuple[str, str] | None = None  # an operator's standing order, for branches yet to come
+        # An operator's standing order, for branches yet to come: operation, reason, and until when.
+        self._mode: tuple[str, str, float | None] | None = None
 
     @property
     def branches(self) -> Mapping[str, CircuitBreaker]:
@@ -78,8 +80,7 @@ class BreakerGroup:
                 self._drop(min(idle, key=lambda b: b.used).domain)
         # setdefault: of two threads that get here at once, both must go on with the same branch.
         branch = self._branches.setdefault(domain, self._make(domain, self.config))
-        if self._mode is not None:
-            getattr(branch, self._mode[0])(self._mode[1])
+        self._obey(branch)
         return branch
 
     def acquire(
@@ -158,9 +159,9 @@ class BreakerGroup:
         """Refuse all calls to the service, for `for_` seconds or until reset."""
         self.main.force_open(reason, for_=for_)
 
-    def disable(self, reason: str) -> None:
-        """Admit all calls, unwatched, in all domains."""
-        self._order("disable", reason)
+    def disable(self, reason: str, *, for_: float | None = None) -> None:
+        """Admit all calls, unwatched, in all domains, for `for_` seconds or until reset."""
+        self._order("disable", reason, None if for_ is None else self._clock() + for_)
 
     def metrics_only(self, reason: str) -> None:
         """Admit all calls in all domains, and report when a breaker would have opened."""
@@ -178,6 +179,11 @@ class BreakerGroup:
         for branch in list(self._branches.values()):
             branch.reconfigure(config)
 
+    def hold_probes(self, seconds: float, why: str) -> None:
+        """Admit no probe of any domain for so many seconds from now on."""
+        for breaker in (self.main, *list(self._branches.values())):
+            breaker.hold_probes(seconds, why)
+
     def tick(self) -> None:
         """Do what is due by now, in all branches, as a call would."""
         for breaker in (self.main, *list(self._branches.values())):
@@ -187,15 +193,24 @@ class BreakerGroup:
         for breaker in (self.main, *list(self._branches.values())):
             breaker.listeners_changed()
 
-    def _order(self, operation: str, reason: str) -> None:
-        self._mode = operation, reason
+    def _order(self, operation: str, reason: str, until: float | None = None) -> None:
+        self._mode = operation, reason, until
         for breaker in (self.main, *list(self._branches.values())):
+            self._obey(breaker)
+
+    def _obey(self, breaker: CircuitBreaker) -> None:
+        if self._mode is None:
+            return
+        operation, reason, until = self._mode
+        if until is None:
             getattr(breaker, operation)(reason)
+        elif (left := until - self._clock()) > 0:
+            getattr(breaker, operation)(reason, for_=left)
 
     def _make(self, domain: str, config: BreakerConfig) -> CircuitBreaker:
         return CircuitBreaker(
             self.name, config, domain=domain, classify=self._classify, classify_result=self._classify_result,
-            clock=self._clock, bus=self._bus, group=self,
+            clock=self._clock, bus=self._bus, group=self, tolerated=self._tolerated,
         )  # fmt: skip
 
     def _drop(self, domain: str) -> None:

@@ -23,6 +23,9 @@ _LONGEST = 10.0
 
 SHUT = -inf
 
+#: Apdex: up to T users are satisfied, up to 4 T they tolerate it, beyond that they are frustrated.
+FRUSTRATED = 4.0
+
 
 class Slot:
     """One slice of time of a lane: the door, the calls that started in it, and how they left."""
@@ -84,13 +87,19 @@ NO_SLOT = Slot(-1, 0.0, SHUT)
 class Lane:
     """The slots of the calls of one operation class through one breaker."""
 
-    __slots__ = ("operation_class", "past", "slot", "slow")
+    __slots__ = ("operation_class", "past", "quick", "slot", "slow", "tolerated")
 
-    def __init__(self, operation_class: str, slow: float) -> None:
+    def __init__(self, operation_class: str, slow: float, tolerated: float = inf) -> None:
         self.operation_class = operation_class
-        self.slow = slow  #: seconds from which a call is slow
+        self.tolerated = tolerated  #: seconds up to which users are satisfied, for health
+        self.slow_from(slow)
         self.slot = NO_SLOT
         self.past: list[Slot] | None = None
+
+    def slow_from(self, seconds: float) -> None:
+        """From how long on a call is slow. `quick`: below it a success has nothing to tell, and passes the door."""
+        self.slow = seconds
+        self.quick = min(seconds, self.tolerated)
 
     def turn(self, generation: int, now: float, horizon: float) -> None:
         """Begin a new slot that ends at the horizon of the window, or earlier where slow calls are watched."""

@@ -46,7 +46,7 @@ class Permit:
             return
         ticket: Any = self._ticket  # a Slot, if its door is open
         now = self._breaker.clock()
-        if now < ticket.until and now - self.started < self._lane.slow and self._latency is None and self.also is None:
+        if now < ticket.until and now - self.started < self._lane.quick and self._latency is None and self.also is None:
             self.settled = True
             next(ticket.ok)
         else:

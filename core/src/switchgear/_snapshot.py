@@ -29,6 +29,8 @@ class Snapshot:
     probes: tuple[int, int]  #: of this half-open round: decided, under way
     retry_after: float | None
     verdicts: Mapping[str, int]  #: settled calls since the beginning, by verdict
+    tolerating: int  #: successes since the beginning that took longer than users are satisfied with (HealthConfig)
+    frustrating: int  #: ... and longer than four times that
     refused: Mapping[State, int]  #: refused calls since the beginning, by the state they met
     late: int  #: results of earlier generations, which changed nothing
     last: Transition | None  #: how it came into this state; None: it has never changed
@@ -80,11 +82,11 @@ def _next(snapshot: Snapshot, probes: int) -> str:  # noqa: PLR0911 - one for ea
         case State.HALF_OPEN:
             done, under_way = snapshot.probes
             return f"Of {probes} probes {done} are decided and {under_way} under way; if they pass, it closes."
-        case State.FORCED_OPEN if snapshot.retry_after is not None:
-            return f"An operator holds it open for another {snapshot.retry_after:.1f} s."
         case State.FORCED_OPEN:
-            return "An operator holds it open until it is reset."
+            span = "until it is reset" if snapshot.retry_after is None else f"for another {snapshot.retry_after:.1f} s"
+            return f"An operator holds it open {span}."
         case State.DISABLED:
-            return "An operator has switched it off; it admits all calls, unwatched."
+            span = "" if snapshot.retry_after is None else f" for another {snapshot.retry_after:.1f} s"
+            return f"An operator has switched it off{span}; it admits all calls, unwatched."
         case State.METRICS_ONLY:
             return "It admits all calls and only reports when it would have opened."

@@ -73,7 +73,7 @@ class Backend(Generic[ClientT, SettingsT]):
     gauges: Callable[[ClientT], Mapping[str, float]] | None = None
     #: How full what the client's calls go through is, without I/O: what ("pool") -> the share in use, 0..1.
     saturation: Callable[[ClientT], Mapping[str, float]] | None = None
-    #: What its calls are measured by: the latency that users tolerate, the ratio of bad calls that makes it half healthy.
+    #: What its calls are measured by: the latency that users tolerate, the ratio of bad calls at which it is half well.
     health: HealthConfig = field(default_factory=HealthConfig)
     #: What a breaker of this backend should be like, unless the configuration says otherwise.
     recommended: BreakerConfig = field(default_factory=BreakerConfig)
