@@ -2,6 +2,7 @@
 
     SwitchgearError
     |-- CallNotPermitted      the backend is in trouble, or an operator said so: the call was refused, not tried
+    |-- CallTimedOut          a limit of time was reached; a TimeoutError too
     |-- ConfigurationError    the configuration is wrong; says which key, and which name may have been meant
     |-- MissingDependency     something is not installed; says the command that installs it
     `-- PluginError           a plugin cannot be used; says why, and in which state it is
@@ -12,6 +13,7 @@ Each message says what happened, whose fault it is and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -94,6 +96,27 @@ class CallNotPermitted(SwitchgearError):
         causes = f" Last causes: {'; '.join(map(str, self.causes))}." if self.causes else ""
         after = "" if self.retry_after is None else f" Try again in {self.retry_after:.1f} s."
         return f"Call not permitted: {name} is {self.state}: {self.reason}.{causes}{after}"
+
+
+class CallTimedOut(SwitchgearError, TimeoutError):
+    """A call took longer than it may: `seconds` is the limit of one attempt, or with `whole` of all of them together.
+
+    It is no error of the client, which was still waiting: whether the backend has done what it was asked is not known.
+    """
+
+    def __init__(self, service: str, operation: str, seconds: float, *, whole: bool = False) -> None:
+        what = f"{service} ({operation})" if operation != service else service
+        limit = "the deadline of all attempts" if whole else "the timeout of an attempt"
+        super().__init__(
+            f"{what} did not answer within {seconds:g} s, {limit}. Whether it has done its work is not known."
+        )
+        self.service = service
+        self.operation = operation
+        self.seconds = seconds
+        self.whole = whole
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), whole=self.whole), (self.service, self.operation, self.seconds)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,0 +1,1 @@
+"""The strategies that a pipeline is made of, one to a file."""
