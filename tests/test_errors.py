@@ -14,6 +14,7 @@ from switchgear import (
     CallNotPermitted,
     Cause,
     ConfigurationError,
+    LimitExceeded,
     MissingDependency,
     PluginError,
     State,
@@ -40,6 +41,23 @@ def test_a_refusal_travels(kind: type[CallNotPermitted], travel: object) -> None
     assert (twin.reason, twin.causes, str(twin)) == ("too many", (Cause("E", "x", 2),), str(refusal))
 
 
+@pytest.mark.parametrize("kind", [CallNotPermitted, Unreachable])
+@pytest.mark.parametrize("travel", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
+def test_a_limits_refusal_is_of_the_clients_kind_too_and_travels(kind: type[CallNotPermitted], travel: object) -> None:
+    """Pickled or copied it is of both classes, and has its facts and its message."""
+    refusal = LimitExceeded.of(kind)("s", "d", "bulkhead", 1.5, "25 calls are under way")
+    twin = travel(refusal)  # type: ignore[operator]
+    assert type(twin) is type(refusal)
+    assert issubclass(type(twin), kind)
+    assert isinstance(twin, LimitExceeded)
+    assert (twin.breaker, twin.domain, twin.state, twin.causes) == ("s", "d", State.CLOSED, ())
+    assert (twin.strategy, twin.retry_after, twin.reason) == ("bulkhead", 1.5, "25 calls are under way")
+    assert str(twin) == (
+        "Call not permitted: the bulkhead of s[d]: 25 calls are under way. The backend was not asked. "
+        "Try again in 1.5 s."
+    )
+
+
 def test_the_message_of_a_refusal() -> None:
     """One paragraph: who, what, why, and when to come back."""
     assert str(REFUSAL) == ("Call not permitted: s[d] is OPEN: too many. Last causes: 2 x E: x; F. Try again in 1.5 s.")
@@ -50,7 +68,7 @@ def test_the_message_of_a_refusal() -> None:
 
 def test_all_errors_have_one_root() -> None:
     """Who wants to catch everything of ours can."""
-    for error in (CallNotPermitted, ConfigurationError, MissingDependency, PluginError):
+    for error in (CallNotPermitted, LimitExceeded, ConfigurationError, MissingDependency, PluginError):
         assert issubclass(error, SwitchgearError)
     assert issubclass(Unreachable, ConnectionError)
 

@@ -2,6 +2,7 @@
 
     SwitchgearError
     |-- CallNotPermitted      the backend is in trouble, or an operator said so: the call was refused, not tried
+    |   `-- LimitExceeded     a limit on this side is reached; the backend may be well, it was not asked
     |-- CallTimedOut          a limit of time was reached; a TimeoutError too
     |-- ConfigurationError    the configuration is wrong; says which key, and which name may have been meant
     |-- MissingDependency     something is not installed; says the command that installs it
@@ -13,11 +14,10 @@ Each message says what happened, whose fault it is and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from switchgear._state import State
+from switchgear._state import State
 
 
 class SwitchgearError(Exception):
@@ -117,6 +117,42 @@ class CallTimedOut(SwitchgearError, TimeoutError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), whole=self.whole), (self.service, self.operation, self.seconds)
+
+
+class LimitExceeded(CallNotPermitted):
+    """A limit on this side refused the call (too many under way, too many a second) before it reached the backend.
+
+    `strategy` is which one ("bulkhead"), `reason` its numbers, `retry_after` the seconds until there is room, where
+    that is known. No breaker refused: `state` is CLOSED, and there are no causes.
+    """
+
+    def __init__(self, service: str, domain: str, strategy: str, retry_after: float | None, reason: str, /) -> None:
+        super().__init__(service, domain, State.CLOSED, retry_after, reason)
+        self.strategy = strategy
+
+    #: What else it is: a plugin's kind of refusal, which is the client's own error.
+    _kind: type[CallNotPermitted] = CallNotPermitted
+
+    @staticmethod
+    @cache
+    def of(kind: type[CallNotPermitted]) -> type[LimitExceeded]:
+        """The class of it that is also of this kind."""
+        if issubclass(LimitExceeded, kind):
+            return LimitExceeded
+        # Named as what callers know.
+        return type(kind.__name__, (LimitExceeded, kind), {"_kind": kind, "__module__": kind.__module__})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _limit_exceeded, (self._kind, self.breaker, self.domain, self.strategy, self.retry_after, self.reason)
+
+    def __str__(self) -> str:
+        name = f"{self.breaker}[{self.domain}]" if self.domain else self.breaker
+        after = "" if self.retry_after is None else f" Try again in {self.retry_after:.1f} s."
+        return f"Call not permitted: the {self.strategy} of {name}: {self.reason}. The backend was not asked.{after}"
+
+
+def _limit_exceeded(kind: type[CallNotPermitted], *facts: Any) -> LimitExceeded:
+    return LimitExceeded.of(kind)(*facts)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,10 +10,9 @@ from math import inf
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
 
 from switchgear._clock import Clock, monotonic
-from switchgear._errors import CallNotPermitted, ConfigurationError
+from switchgear._errors import CallNotPermitted, ConfigurationError, LimitExceeded
 from switchgear._order import check_order
 from switchgear._spec import Operation
-from switchgear._state import State
 from switchgear._verdict import Classify, Verdict, unknown_is_failure
 
 P = ParamSpec("P")
@@ -40,12 +39,12 @@ class Call:
         call.attempt = self.attempt + 1
         return call
 
-    def refusal(self, reason: str, retry_after: float | None = None) -> CallNotPermitted:
+    def refusal(self, strategy: str, reason: str, retry_after: float | None = None) -> LimitExceeded:
         """The error of a strategy that does not let this call in: the client's own kind, where a plugin has set one.
         `retry_after` in seconds, where it is known when there will be room.
         """
         pipeline = self.pipeline
-        return pipeline.refusal(pipeline.name, self.domain, State.CLOSED, retry_after, reason)
+        return LimitExceeded.of(pipeline.refusal)(pipeline.name, self.domain, strategy, retry_after, reason)
 
 
 Next = Callable[[Call], Awaitable[Any]]
