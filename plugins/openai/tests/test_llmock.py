@@ -69,10 +69,14 @@ async def test_real_limits(guarded: openai.AsyncOpenAI, llmock: Any, witness: Wi
     """A real quota: what is left is known from the headers, and when it is used up the model rests until it refills."""
     llmock.limits(rpm=2, tpm=100_000)
     assert BACKEND.gauges is not None
+    assert BACKEND.saturation is not None
     await chat(guarded)
     assert BACKEND.gauges(guarded)["remaining_requests"] == 1
     assert BACKEND.gauges(guarded)["remaining_tokens"] < 100_000
+    assert BACKEND.saturation(guarded)["requests_quota"] == 0.5
+    assert 0 < BACKEND.saturation(guarded)["tokens_quota"] < 0.01
     await chat(guarded)
+    assert BACKEND.saturation(guarded)["requests_quota"] == 1.0
     with pytest.raises(openai.RateLimitError):
         await chat(guarded)
     with pytest.raises(CallNotPermitted) as refused:

@@ -17,7 +17,7 @@ from redis.exceptions import OutOfMemoryError, RedisClusterException
 from plugins.redis.tests.support import LASTING, Witness, bare, outcome, timed, until
 from switchgear import CallNotPermitted, ConfigurationError, Verdict
 from switchgear.testing import ValkeyServer
-from switchgear_redis._health import gauges, identify, probe
+from switchgear_redis._health import gauges, identify, probe, saturation
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +110,18 @@ async def test_every_way_of_calling_works(client: Any, nodes: list[ValkeyServer]
     assert await identify(client) == str(nodes[0])
     assert not await probe(client, f"127.0.0.1:{nodes[0].port}/read")  # it cannot tell
     assert gauges(client)["pool_idle"] >= 3
+
+
+async def test_a_cluster_is_as_full_as_its_fullest_node(client: Any, nodes: list[ValkeyServer]) -> None:
+    """Six of one node's eight connections are held, and few of the others': the share is that node's, no average."""
+    for node in client.get_nodes():
+        node.max_connections = 8
+    node = client.get_node_from_key(key_on(client, nodes[1]))
+    held = [node.acquire_connection() for _ in range(6)]
+    assert saturation(client) == {"pool": 0.75}
+    for connection in held:
+        node._free.append(connection)
+    assert saturation(client) == {"pool": 0.0}
 
 
 async def looks_at_the_topology(nodes: list[ValkeyServer]) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from switchgear.spi import Metric
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import QueuePool
 
 TRANSACTIONS = "db_transactions"
 CONTENTION = "db_contention"
@@ -49,14 +50,25 @@ METRICS = (
 
 def gauges(engine: AsyncEngine | Engine) -> Mapping[str, float]:
     """The pool at this moment; nothing for a pool that does not keep connections."""
+    pool = _queue_pool(engine)
+    return {} if pool is None else {IN_USE: pool.checkedout(), IDLE: pool.checkedin(), MOST: _most(pool)}
+
+
+def saturation(engine: AsyncEngine | Engine) -> Mapping[str, float]:
+    """The share of the connections that there may be at once which are taken: of pool_size + max_overflow, whichever of
+    the two they are of, since nobody waits before the last one is gone. So a pool of 5 + 10 with 5 in use is a third
+    full. Nothing for a pool without a limit (max_overflow = -1, NullPool), or of one connection for all (StaticPool).
+    """
+    pool = _queue_pool(engine)
+    return {} if pool is None or _most(pool) == inf else {"pool": pool.checkedout() / _most(pool)}
+
+
+def _queue_pool(engine: AsyncEngine | Engine) -> QueuePool | None:
     from sqlalchemy.pool import QueuePool
 
-    pool: Any = engine.pool
-    if not isinstance(pool, QueuePool):
-        return {}
+    return engine.pool if isinstance(engine.pool, QueuePool) else None
+
+
+def _most(pool: QueuePool) -> float:
     overflow: int = getattr(pool, OVERFLOW)
-    return {
-        IN_USE: pool.checkedout(),
-        IDLE: pool.checkedin(),
-        MOST: inf if overflow < 0 else pool.size() + overflow,
-    }
+    return inf if overflow < 0 else pool.size() + overflow

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, Metric, Service, hookimpl
+from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
 from switchgear_openai._classify import classify
 from switchgear_openai._connect import OpenAISettings, connect, identify, probe
 from switchgear_openai._operations import OPERATIONS
@@ -32,9 +32,15 @@ def _guard(client: AsyncOpenAI, service: Service) -> AsyncOpenAI:
 
 
 def _gauges(client: AsyncOpenAI) -> Mapping[str, float]:
-    from switchgear_openai._guard import gauges
+    from switchgear_openai._readings import gauges
 
     return gauges(client)
+
+
+def _saturation(client: AsyncOpenAI) -> Mapping[str, float]:
+    from switchgear_openai._readings import saturation
+
+    return saturation(client)
 
 
 BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
@@ -60,6 +66,15 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
         ),
     ),
     gauges=_gauges,
+    saturation=_saturation,
+    health=HealthConfig(
+        # A first chunk takes 0.3 to 2 s, a whole answer as long as its text, some 50 tokens a second; a reasoning model
+        # is silent for several seconds first. An embedding takes a few tenths of a second. Four times as long is where
+        # the breaker takes calls for slow. The list of the models, files and the like are nobody's wait.
+        tolerated={"stream": 5.0, "write": 15.0, "read": 2.5},
+        # Errors and "slow down" are daily life here, and callers are built to try again.
+        r50=0.2,
+    ),
     recommended=BreakerConfig(
         # A model's branch sees few calls, and each failing one may cost its caller a minute: judge on fewer.
         minimum_number_of_calls=10,

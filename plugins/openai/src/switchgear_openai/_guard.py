@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,7 +20,7 @@ import openai
 from switchgear.spi import ConfigurationError, Service
 from switchgear_openai._exchange import Exchange
 from switchgear_openai._headers import fields_of
-from switchgear_openai._limits import KINDS, remaining_of
+from switchgear_openai._limits import Limits
 from switchgear_openai._operations import Call, call_of
 from switchgear_openai._refusal import OpenAICallNotPermitted
 
@@ -37,14 +37,14 @@ class Guard:
 
     Attributes:
         family: httpx or httpx2, whichever the client is of.
-        remaining: requests and tokens left, as the last answer that said so.
+        limits: what is left of the API's, as its answers say.
     """
 
     def __init__(self, service: Service, home: bytes, family: ModuleType) -> None:
         self.service = service
         self.home = home
         self.family: Any = family
-        self.remaining: dict[str, float] = {}
+        self.limits = Limits()
 
     async def handle(self, request: Any, send: Send) -> Any:
         """One attempt. Raises OpenAICallNotPermitted, or what sending raises."""
@@ -60,7 +60,7 @@ class Guard:
         try:
             response = await send(request)
             headers = fields_of(response.headers)
-            self.remaining.update(remaining_of(headers))
+            self.limits.heard(call.domain, headers)
             await exchange.answered(response, headers)
         except BaseException as exc:
             if (instead := exchange.failed(exc)) is not None:
@@ -103,10 +103,15 @@ def guard_client(client: openai.AsyncOpenAI, service: Service) -> openai.AsyncOp
     return client
 
 
-def gauges(client: openai.AsyncOpenAI) -> Mapping[str, float]:
-    """Requests and tokens left, as the last answer that said so."""
-    guard: Guard = getattr(getattr(client, "_client")._transport, _MARK)  # noqa: B009 - private: checked when guarded
-    return {f"remaining_{kind}": guard.remaining[kind] for kind in KINDS if kind in guard.remaining}
+def transport_of(client: openai.AsyncOpenAI) -> Any:
+    """What the client's requests leave through, unless a proxy is mounted for their address."""
+    return getattr(client, "_client")._transport  # noqa: B009 - private: checked when guarded
+
+
+def guard_of(client: openai.AsyncOpenAI) -> Guard:
+    """The guard of a guarded client."""
+    guard: Guard = getattr(transport_of(client), _MARK)
+    return guard
 
 
 def _can_be_guarded(transport: Any) -> bool:

@@ -7,6 +7,9 @@ from typing import Any
 
 from switchgear.spi import Metric
 
+#: What redis-py before 8 sets where nobody sets a limit.
+_UNLIMITED = 2**31
+
 METRICS = (
     Metric(name="hits", kind="counter", help="Keys and fields that GET, GETEX, GETDEL, MGET, HGET, HMGET found."),
     Metric(name="misses", kind="counter", help="Keys and fields that they did not find."),
@@ -52,6 +55,13 @@ def gauges(client: Any) -> Mapping[str, float]:
         "pool_idle": sum(idle for _, idle, _ in pools),
         "pool_max": sum(most for _, _, most in pools),
     }
+
+
+def saturation(client: Any) -> Mapping[str, float]:
+    """The share of its connections that a pool has given away; of a cluster's nodes, the fullest: one of them that has
+    none left fails as much as if all had. Nothing for pools without a limit."""
+    shares = [in_use / most for in_use, _, most in _pools(client) if most < _UNLIMITED]
+    return {"pool": max(shares)} if shares else {}
 
 
 def _pools(client: Any) -> Iterable[tuple[int, int, int]]:

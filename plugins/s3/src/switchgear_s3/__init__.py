@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, Metric, Service, hookimpl
+from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
 from switchgear_s3._classify import classify
 from switchgear_s3._connect import S3Settings, connect
 from switchgear_s3._operations import OPERATIONS
-from switchgear_s3._probe import gauges, identify, probe
+from switchgear_s3._probe import gauges, identify, probe, saturation
 
 if TYPE_CHECKING:
     from switchgear import Switchgear
@@ -80,6 +80,16 @@ BACKEND: Backend[Any, S3Settings] = Backend(
         Metric(name="pool_max", kind="gauge", help="Connections that there may be"),
     ),
     gauges=gauges,
+    saturation=saturation,
+    health=HealthConfig(
+        # To the first byte, and for what sends at most 1 MiB. AWS answers in 0.1 to 0.2 s, a server next door in
+        # milliseconds; the bytes of such an upload over a slow line, and a write in three places, make the rest.
+        # Four times as long is where the breaker takes calls for slow. What is large, or done to whole objects, takes
+        # as long as it is large.
+        tolerated={"read": 1.25, "write": 2.5},
+        # Objects are the originals: there is nothing else to serve them from.
+        r50=0.05,
+    ),
     recommended=BreakerConfig(
         # To the first byte, waiting for a connection of the pool included; of a large upload nothing is too slow.
         slow_call_duration_threshold={"read": 5.0, "write": 10.0, "admin": 10.0},

@@ -30,10 +30,21 @@ async def identify(client: Any) -> str:
 
 def gauges(client: Any) -> Mapping[str, float]:
     """Connections of the client's pool."""
-    sessions = getattr(client._endpoint.http_session, "_sessions", {})  # by proxy; made by the first request
-    connectors = [session.connector for session in sessions.values() if session.connector is not None]
+    connectors = _connectors(client)
     return {
         "pool_in_use": sum(len(connector._acquired) for connector in connectors),
         "pool_idle": sum(len(idle) for connector in connectors for idle in connector._conns.values()),
         "pool_max": client.meta.config.max_pool_connections,
     }
+
+
+def saturation(client: Any) -> Mapping[str, float]:
+    """The share of its connections that carry a request or a body; of several proxies', the fullest. Nothing before the
+    first request."""
+    shares = [len(connector._acquired) / connector.limit for connector in _connectors(client) if connector.limit]
+    return {"pool": max(shares)} if shares else {}
+
+
+def _connectors(client: Any) -> list[Any]:
+    sessions = getattr(client._endpoint.http_session, "_sessions", {})  # by proxy; made by the first request
+    return [session.connector for session in sessions.values() if session.connector is not None]
