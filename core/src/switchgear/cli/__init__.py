@@ -1,7 +1,7 @@
 """The command line, `switchgear COMMAND`: needs the extra "cli" (click and rich).
 
 Exit codes: 0 all is well, 1 what was looked at is not, 2 it could not be done (one paragraph on standard error says
-why), 130 interrupted.
+why), 3 it is unhealthy and not only degraded, 130 interrupted.
 """
 
 from __future__ import annotations

@@ -8,7 +8,11 @@ import click
 
 from switchgear._errors import SwitchgearError
 from switchgear.cli._check import check
+from switchgear.cli._explain import explain
+from switchgear.cli._operate import close, disable, isolate, override
 from switchgear.cli._plugins import plugins
+from switchgear.cli._status import health, status
+from switchgear.cli._watch import watch
 from switchgear.demo._command import demo
 
 
@@ -36,11 +40,23 @@ def app() -> None:
     switchgear plugins                          what is installed, and does it load
     switchgear check switchgear.toml            is the configuration right, and what does it come to
     switchgear check switchgear.toml --probe    ... and do the backends answer
+    switchgear status                           how is a running process, and what is wrong
+    switchgear watch                            ... live
+    switchgear explain checkout                 ... and why
 
-    Exit codes: 0 all is well, 1 a backend is not, 2 it could not be done, 130 interrupted.
+    Exit codes: 0 all is well, 1 something is not, 2 it could not be done, 3 it is unhealthy, 130 interrupted. What a
+    command means by them stands in its own help.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
 
 
 app.add_command(check)
+app.add_command(close)
 app.add_command(demo)
+app.add_command(disable)
+app.add_command(explain)
+app.add_command(health)
+app.add_command(isolate)
+app.add_command(override)
 app.add_command(plugins)
+app.add_command(status)
+app.add_command(watch)

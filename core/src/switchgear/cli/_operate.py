@@ -1,0 +1,149 @@
+"""What an operator can order of a running process: `switchgear isolate`, `close`, `disable` and `override`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from switchgear._level import Level
+from switchgear.cli._board import in_words
+from switchgear.cli._document import capabilities, no_such, read_state, services
+from switchgear.cli._options import for_option, json_option, token_option, url_option
+from switchgear.cli._remote import Remote
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+_REASON = "Why, for those who will wonder about it. It is kept with the order."
+
+
+def _order_options(command: CommandT) -> CommandT:
+    for option in (json_option, token_option, url_option):
+        command = option(command)
+    return command
+
+
+def _limited(command: CommandT) -> CommandT:
+    command = click.option("--reason", required=True, help=_REASON)(command)
+    return for_option(required=True)(command)
+
+
+@click.command()
+@click.argument("name")
+@_limited
+@_order_options
+def isolate(*, name: str, for_: float, reason: str, url: str, token: str | None, as_json: bool) -> None:
+    """Let no call through to the service NAME for a time: its breaker is FORCED_OPEN.
+
+    For maintenance, or to take the load off a backend. Callers get their fallbacks, and levels fall accordingly.
+
+    \b
+    Examples:
+      switchgear isolate db --for 10m --reason "failover, ticket 4711"
+
+    Exit codes: 0 done, 2 it could not be done.
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
+    _order(Remote(url, token), name, "isolate", {"reason": reason, "for": for_}, as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--reason", default="closed from the command line", show_default=True, help=_REASON)
+@_order_options
+def close(*, name: str, reason: str, url: str, token: str | None, as_json: bool) -> None:
+    """Close the breaker of the service NAME, whoever opened it: calls go through, and it watches them anew.
+
+    \b
+    Examples:
+      switchgear close db
+      switchgear close db --reason "failover is over"
+
+    Exit codes: 0 done, 2 it could not be done.
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
+    _order(Remote(url, token), name, "close", {"reason": reason}, as_json=as_json)
+
+
+@click.command()
+@click.argument("name")
+@_limited
+@_order_options
+def disable(*, name: str, for_: float, reason: str, url: str, token: str | None, as_json: bool) -> None:
+    """Switch the breaker of the service NAME off for a time: all calls go through, and nothing is counted.
+
+    \b
+    Examples:
+      switchgear disable db --for 30m --reason "its threshold is wrong, ticket 4711"
+
+    Exit codes: 0 done, 2 it could not be done.
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
+    _order(Remote(url, token), name, "disable", {"reason": reason, "for": for_}, as_json=as_json)
+
+
+def _order(remote: Remote, name: str, order: str, body: dict[str, Any], *, as_json: bool) -> None:
+    known = services(read_state(remote))
+    if name not in known:
+        raise no_such("service", name, known)
+    remote.order(f"/api/services/{quote(name, safe='')}/{order}", body)
+    service = services(read_state(remote))[name]
+    if as_json:
+        click.echo(json.dumps(service, indent=2))
+    else:
+        _print(Text(service["breakers"][0]["explain"]))
+
+
+@click.command()
+@click.argument("capability")
+@click.argument(
+    "level", required=False, type=click.Choice([level.name for level in reversed(Level)], case_sensitive=False)
+)
+@for_option(required=False)
+@click.option("--reason", help=_REASON)
+@click.option("--end", is_flag=True, help="End an override before its time.")
+@_order_options
+def override(
+    *,
+    capability: str,
+    level: str | None,
+    for_: float | None,
+    reason: str | None,
+    end: bool,
+    url: str,
+    token: str | None,
+    as_json: bool,
+) -> None:
+    """Hold CAPABILITY at LEVEL for a time, whatever its health; or end that with --end.
+
+    \b
+    Examples:
+      switchgear override search OFF --for 2h --reason "index is rebuilt, ticket 4711"
+      switchgear override search --end
+
+    Exit codes: 0 done, 2 it could not be done.
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
+    if end == (level is not None):
+        raise click.UsageError("Give a LEVEL to hold the capability at, or --end.")
+    if not end and (for_ is None or not reason):
+        raise click.UsageError("An override needs --for and --reason, lest it be forgotten and nobody know why.")
+    remote = Remote(url, token)
+    known = capabilities(read_state(remote))
+    if capability not in known:
+        raise no_such("capability", capability, known)
+    path = f"/api/capabilities/{quote(capability, safe='')}/override"
+    if end:
+        remote.order(path, {"reason": reason or "ended from the command line"}, method="DELETE")
+    else:
+        remote.order(path, {"level": level, "reason": reason, "for": for_})
+    now = capabilities(read_state(remote))[capability]
+    if as_json:
+        click.echo(json.dumps(now, indent=2))
+    else:
+        _print(Text.assemble(f"It is offered at the level {now['level']}. ", in_words(now)))
+
+
+def _print(text: Text) -> None:
+    Console(markup=False, highlight=False).print(text, soft_wrap=True)

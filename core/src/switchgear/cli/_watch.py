@@ -1,0 +1,120 @@
+"""The command `switchgear watch`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.rule import Rule
+from rich.text import Text
+
+from switchgear.cli._board import board
+from switchgear.cli._document import Entry, State, read_state
+from switchgear.cli._options import json_option, url_option
+from switchgear.cli._remote import Remote, RemoteError
+
+#: Seconds between two attempts to find the process again.
+_PAUSE = 1.0
+#: Of what has happened before, so much is kept: more than fits on any screen.
+_KEPT = 200
+
+
+@click.command()
+@url_option
+@json_option
+def watch(*, url: str, as_json: bool) -> None:
+    """Show a running process live: its capabilities and services, and what happens to them.
+
+    On a terminal the whole of it, drawn anew as it changes; elsewhere a line for each change, and with --json an object
+    for each, the state of every second included. A process that goes away is waited for. Ctrl-C ends it.
+
+    \b
+    Examples:
+      switchgear watch
+      switchgear watch | tee changes.log
+      switchgear watch --json | jq -c 'select(.event == "level") | .data'
+
+    Exit codes: 0 ended, 2 there was nothing to watch.
+    """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
+    remote = Remote(url)
+    state = read_state(remote)
+    console = Console(markup=False, highlight=False)
+    try:
+        if as_json:
+            _print_json(remote)
+        elif console.is_terminal and not console.is_dumb_terminal:
+            _Screen(console, state, remote.get("/api/timeline")).run(remote)
+        else:
+            _print_lines(remote, console)
+    except KeyboardInterrupt:
+        return
+
+
+def _news(remote: Remote) -> Iterator[tuple[str, Any]]:
+    """All that is told from now on; "lost", with the reason, while the process is away."""
+    while True:
+        try:
+            yield from remote.events()
+        except RemoteError as error:
+            yield "lost", str(error)
+        time.sleep(_PAUSE)  # noqa: TID251 - there is no event loop here
+
+
+def _print_json(remote: Remote) -> None:
+    for kind, data in _news(remote):
+        click.echo(json.dumps(data if kind == "lost" else {"event": kind, "data": data}), err=kind == "lost")
+
+
+def _print_lines(remote: Remote, console: Console) -> None:
+    for kind, data in _news(remote):
+        if kind == "lost":
+            click.echo(data, err=True)
+        elif kind != "state":
+            console.print(_line(data), soft_wrap=True)
+
+
+class _Screen:
+    """The whole of it, drawn anew with each piece of news."""
+
+    def __init__(self, console: Console, state: State, entries: list[Entry]) -> None:
+        self._console = console
+        self._state = state
+        self._entries = deque(entries, _KEPT)
+        self._lost = ""
+
+    def run(self, remote: Remote) -> None:
+        """Until interrupted."""
+        with Live(self._draw(), console=self._console, screen=True, auto_refresh=False) as live:
+            for kind, data in _news(remote):
+                self._lost = data if kind == "lost" else ""
+                if kind == "state":
+                    self._state = data
+                elif kind != "lost":
+                    self._entries.append(data)
+                live.update(self._draw(), refresh=True)
+
+    def _draw(self) -> RenderableType:
+        top: RenderableType = board(self._state)
+        if self._lost:
+            top = Group(Text(self._lost, style="bold red"), Text("This is how it was:", style="dim"), top)
+        taken = len(self._console.render_lines(top)) + 1
+        lines = [_line(entry) for entry in list(self._entries)[-max(self._console.height - taken, 1) :]]
+        for line in lines:
+            line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(top, Rule(style="dim"), *lines)
+
+
+def _line(entry: Entry) -> Text:
+    """What happened, on a line."""
+    name = f"{entry['name']}[{entry['domain']}]" if entry["domain"] else entry["name"]
+    change = f"{entry['from']} -> {entry['to']}" if entry["from"] else entry["to"] or entry["kind"]
+    time_of_day = datetime.fromisoformat(entry["at"]).astimezone().strftime("%H:%M:%S ")
+    said = f": {entry['detail']}" if entry["detail"] else ""
+    return Text.assemble((time_of_day, "dim"), (name, "bold"), f" {change} ({entry['reason']}){said}")
