@@ -53,6 +53,7 @@ def test_every_row_names_an_exception_that_exists(name: str) -> None:
         (answer(408), FAILURE),
         (answer(503, "SlowDown"), THROTTLED),
         (answer(400, "Throttling"), THROTTLED),
+        (answer(503, "ErrTooManyRequest"), THROTTLED),
         (answer(429), THROTTLED),
         (answer(403, "AccessDenied"), IGNORED),
         (answer(403, "RequestTimeTooSkewed"), IGNORED),

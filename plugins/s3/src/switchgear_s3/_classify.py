@@ -15,10 +15,10 @@ from switchgear.spi import Verdict
 SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED, Verdict.IGNORED
 
 _CODES: tuple[tuple[Verdict, str], ...] = (
-    # "less, please", whatever the status: S3 itself answers 503, gateways 429 or 400
+    # "less, please", whatever the status: S3 itself answers 503, gateways 429 or 400; the Err... are SeaweedFS'
     (
         THROTTLED,
-        """BandwidthLimitExceeded LimitExceededException PriorRequestNotComplete RequestLimitExceeded RequestThrottled
+        """BandwidthLimitExceeded ErrRequestBytesExceed ErrTooManyRequest LimitExceededException PriorRequestNotComplete RequestLimitExceeded RequestThrottled
         RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException TooManyRequests
         TooManyRequestsException""",
     ),
