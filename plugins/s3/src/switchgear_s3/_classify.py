@@ -18,9 +18,9 @@ _CODES: tuple[tuple[Verdict, str], ...] = (
     # "less, please", whatever the status: S3 itself answers 503, gateways 429 or 400; the Err... are SeaweedFS'
     (
         THROTTLED,
-        """BandwidthLimitExceeded ErrRequestBytesExceed ErrTooManyRequest LimitExceededException PriorRequestNotComplete RequestLimitExceeded RequestThrottled
-        RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException TooManyRequests
-        TooManyRequestsException""",
+        """BandwidthLimitExceeded ErrRequestBytesExceed ErrTooManyRequest LimitExceededException PriorRequestNotComplete
+        RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException
+        TooManyRequests TooManyRequestsException""",
     ),
     # a 400, though the request was sound and the server did not get it in time
     (FAILURE, "RequestTimeout RequestTimeoutException"),
