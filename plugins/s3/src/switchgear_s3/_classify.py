@@ -19,8 +19,8 @@ _CODES: tuple[tuple[Verdict, str], ...] = (
     (
         THROTTLED,
         """BandwidthLimitExceeded ErrRequestBytesExceed ErrTooManyRequest LimitExceededException PriorRequestNotComplete
-        RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException
-        TooManyRequests TooManyRequestsException""",
+        RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown ThrottledException Throttling
+        ThrottlingException TooManyRequests TooManyRequestsException""",
     ),
     # a 400, though the request was sound and the server did not get it in time
     (FAILURE, "RequestTimeout RequestTimeoutException"),
