@@ -9,42 +9,15 @@ from functools import partial, wraps
 from math import inf
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
 
+from switchgear._call import Call
 from switchgear._clock import Clock, monotonic
-from switchgear._errors import CallNotPermitted, ConfigurationError, LimitExceeded
+from switchgear._errors import CallNotPermitted, ConfigurationError
 from switchgear._order import check_order
 from switchgear._spec import Operation
 from switchgear._verdict import Classify, Verdict, unknown_is_failure
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Call:
-    """One call on its way in. It is passed on from strategy to strategy; who tries again counts up `attempt`, who tries
-    twice at once passes on a copy.
-    """
-
-    __slots__ = ("attempt", "domain", "fn", "operation", "pipeline")
-
-    def __init__(self, pipeline: Pipeline, operation: Operation, domain: str, fn: Callable[[], Any]) -> None:
-        self.pipeline = pipeline
-        self.operation = operation
-        self.domain = domain
-        self.fn = fn
-        self.attempt = 1
-
-    def again(self) -> Call:
-        """The next attempt, as a call of its own."""
-        call = Call(self.pipeline, self.operation, self.domain, self.fn)
-        call.attempt = self.attempt + 1
-        return call
-
-    def refusal(self, strategy: str, reason: str, retry_after: float | None = None) -> LimitExceeded:
-        """The error of a strategy that does not let this call in: the client's own kind, where a plugin has set one.
-        `retry_after` in seconds, where it is known when there will be room.
-        """
-        pipeline = self.pipeline
-        return LimitExceeded.of(pipeline.refusal)(pipeline.name, self.domain, strategy, retry_after, reason)
 
 
 Next = Callable[[Call], Awaitable[Any]]
@@ -66,8 +39,10 @@ class Strategy(ABC):
 
     #: What it is called in configurations, explanations and metrics.
     name: ClassVar[str]
-    #: The strategy that it stands just inside of, in a configuration; needed only of one that switchgear does not know.
+    #: The strategy that it stands just inside of, in a configuration; asked only of one that switchgear does not know.
     inside: ClassVar[str] = "retry"
+    #: What outcomes mean, where a strategy knows better than that every exception is a failure.
+    classify: Classify | None = None
 
     @abstractmethod
     def __call__(self, next: Next, /) -> Next:  # noqa: A002 - it is what it is
@@ -125,7 +100,7 @@ class Pipeline:
         *strategies: Strategy,
         name: str = "call",
         idempotent: bool = False,
-        classify: Classify = unknown_is_failure,
+        classify: Classify | None = None,
         classify_result: Callable[[Any], Verdict] | None = None,
         refusal: type[CallNotPermitted] = CallNotPermitted,
         clock: Clock = monotonic,
@@ -133,54 +108,69 @@ class Pipeline:
         self.strategies = strategies
         self.name = name
         self.operation = Operation(name=name, idempotent=idempotent)
-        self.classify = classify
+        known = [strategy.classify for strategy in strategies if strategy.classify is not None]
+        self.classify = classify or (known[0] if known else unknown_is_failure)
         self.classify_result = classify_result
         self.refusal = refusal
         self.clock = clock
         check_order([strategy.name for strategy in strategies])
         self.bound = Bound()
-        self._run: Next = _call
+        self._stack: Next = _call
         for strategy in reversed(strategies):
             self.bound = strategy.bound(self.bound)
-            self._run = strategy(self._run)
+            self._stack = strategy(self._stack)
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {' > '.join([strategy.name for strategy in self.strategies])}>"
 
-    def run(self, operation: Operation, domain: str, fn: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+    async def run(self, operation: Operation, domain: str, fn: Callable[[], Awaitable[T]]) -> T:
         """Await `fn` inside all strategies, as an operation on a domain of a service."""
-        return self._run(Call(self, operation, domain, fn))
+        call = Call(self, operation, domain, fn)
+        call.enter()
+        try:
+            result: T = await self._stack(call)
+            return result
+        finally:
+            call.leave()
 
     def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
         """Await `fn(*args, **kwargs)` inside all strategies."""
-        return self._run(Call(self, self.operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn))
+        return self.run(self.operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn)
 
     def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]:
         """Decorate a coroutine function, or a plain function where no strategy needs an event loop.
 
         Raises ConfigurationError for another kind of function.
         """
-        operation = Operation(name=getattr(fn, "__qualname__", self.name), idempotent=self.operation.idempotent)
         if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-            raise ConfigurationError(f"{operation.name} is a generator, which cannot be tried again when part of it is "
-                                     "out. Decorate it with a breaker, or what it calls with the pipeline.")  # fmt: skip
-        run: Any = self._run if inspect.iscoroutinefunction(fn) else self._sync()
+            raise ConfigurationError("A generator cannot be tried again when part of it is out. Decorate it with a "
+                                     "breaker, or what it calls with the pipeline.")  # fmt: skip
+        operation = Operation(name=getattr(fn, "__qualname__", self.name), idempotent=self.operation.idempotent)
+        if not inspect.iscoroutinefunction(fn):
+            return self._guard_plain(fn, operation)
 
         @wraps(fn)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return run(Call(self, operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn))
+        async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return await self.run(operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn)
 
-        @wraps(fn)
-        async def guarded_coroutine(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await run(Call(self, operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn))
+        return cast("Callable[P, T]", guarded)
 
-        return cast("Callable[P, T]", guarded_coroutine) if inspect.iscoroutinefunction(fn) else guarded
-
-    def _sync(self) -> SyncNext:
-        run: SyncNext = _call_sync
+    def _guard_plain(self, fn: Callable[P, T], operation: Operation) -> Callable[P, T]:
+        stack: SyncNext = _call_plain
         for strategy in reversed(self.strategies):
-            run = strategy.sync(run)
-        return run
+            stack = strategy.sync(stack)
+
+        @wraps(fn)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            call = Call(self, operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn)
+            call.enter()
+            try:
+                result: T = stack(call)
+                return result
+            finally:
+                call.leave()
+
+        return guarded
 
     def explain(self) -> Explanation:
         """The stack as it runs, with the most time and attempts that a call may cost."""
@@ -196,5 +186,5 @@ async def _call(call: Call) -> Any:
     return await call.fn()
 
 
-def _call_sync(call: Call) -> Any:
+def _call_plain(call: Call) -> Any:
     return call.fn()

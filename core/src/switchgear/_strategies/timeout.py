@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import anyio
 
+from switchgear._call import Call
 from switchgear._errors import CallTimedOut, ConfigurationError
-from switchgear._pipeline import Bound, Call, Next, Strategy
+from switchgear._pipeline import Bound, Next, Strategy
 
 
 @dataclass(eq=False)
@@ -32,7 +33,7 @@ class Timeout(Strategy):
         seconds = self.seconds
 
         async def timeout(call: Call) -> Any:
-            with anyio.CancelScope(deadline=anyio.current_time() + seconds):
+            with anyio.CancelScope(deadline=anyio.current_time() + seconds) as call.timer:
                 return await next(call)
             # A scope swallows nothing but its own cancellation, so whoever comes here ran out of time.
             raise CallTimedOut(call.pipeline.name, call.operation.name, seconds)
