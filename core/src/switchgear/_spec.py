@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -33,15 +33,31 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric that a plugin adds. The name carries no unit and no suffix; exporters add them. Labels must be bounded:
-    never a key, a URL or a prompt.
+    """A metric. The name carries no prefix, unit or suffix: exporters add them, and the label `service` to a plugin's.
+    Labels must be bounded: never a key, a URL or a prompt.
     """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
+    #: As Prometheus writes it: "seconds", "bytes", "ratio" (0..1), or what is counted, where the name does not say so.
     unit: str = ""
     labels: tuple[str, ...] = ()
+    #: Of a histogram: the upper bounds of its buckets, ascending. What exceeds the last has a bucket of its own.
+    buckets: tuple[float, ...] = ()
+    #: What gauges of several clients or processes are together.
+    merged: Literal["sum", "min"] = "sum"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """What a client keeps itself to. None: that cannot be told. Infinity: it has no such limit."""
+
+    timeout: float | None = None  #: seconds without a sign of the server after which a call is given up
+    connect_timeout: float | None = None  #: seconds after which a connection that does not come about is given up
+    connections: float | None = None  #: at once
+    enough_connections: float | None = None  #: with more of them no more is served
+    retries: float | None = None  #: attempts that it makes of itself after one that failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,11 @@ class Backend(Generic[ClientT, SettingsT]):
     gauges: Callable[[ClientT], Mapping[str, float]] | None = None
     #: How full what the client's calls go through is, without I/O: what ("pool") -> the share in use, 0..1.
     saturation: Callable[[ClientT], Mapping[str, float]] | None = None
+    #: What a client that was made of these settings keeps itself to, without I/O.
+    limits: Callable[[ClientT, SettingsT], ClientLimits] | None = None
+    #: What the client's account may do, of the service and of these domains, tried without changing anything: what
+    #: ("write") -> "", or why not, in the server's words. Raises what the client does where the account is none.
+    permissions: Callable[[ClientT, Sequence[str]], Awaitable[Mapping[str, str]]] | None = None
     #: What its calls are measured by: the latency that users tolerate, the ratio of bad calls at which it is half well.
     health: HealthConfig = field(default_factory=HealthConfig)
     #: What a breaker of this backend should be like, unless the configuration says otherwise.

@@ -1,0 +1,3 @@
+"""Exporters of what a gear does: `switchgear.observers.prometheus`, `switchgear.observers.logs`."""
+
+from __future__ import annotations
