@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -10,17 +9,14 @@ from typing import Any
 import anyio
 
 from switchgear._circuit import CircuitBreaker
+from switchgear._counter import Counter
 from switchgear._errors import CallNotPermitted
 from switchgear._group import BreakerGroup
-from switchgear._lock import fork_safe
 from switchgear._permit import Permit
 from switchgear._spec import Backend, Operation
 
 # The services whose active check runs in this task: its calls go by the check's permit and need none of their own.
 _probing: ContextVar[tuple[Service, ...]] = ContextVar("switchgear_probing", default=())
-
-# Reentrant, since a finalizer may count in the middle of counting.
-_lock = fork_safe(threading.RLock())
 
 
 class _Covered(Permit):
@@ -43,7 +39,7 @@ class Service:
         self.group = group
         #: What a refused call raises. A guard sets its own: one that is also the client's error for "unreachable".
         self.refusal: type[CallNotPermitted] = CallNotPermitted
-        self._counts: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+        self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}
         self._metrics = {metric.name for metric in backend.metrics}
 
     def __repr__(self) -> str:
@@ -59,18 +55,24 @@ class Service:
         """Whether the domain's breakers refuse nothing: if not, a client's own retries should stop."""
         return self.group.closed(domain)
 
-    def count(self, metric: str, amount: float = 1, **labels: str) -> None:
-        """Add to a counter that the backend declares. Raises KeyError for one that it does not."""
+    def counter(self, metric: str, **labels: str) -> Counter:
+        """The counter of a metric that the backend declares, for a guard to keep: cheaper on every call than `count`.
+
+        Raises KeyError for a metric that it does not declare.
+        """
         if metric not in self._metrics:
             raise KeyError(f"The backend {self.backend.name!r} declares no metric {metric!r}.")
         key = metric, tuple(sorted(labels.items())) if labels else ()
-        with _lock:
-            self._counts[key] = self._counts.get(key, 0) + amount
+        # setdefault: two threads that get here at once must go on with the same counter.
+        return self._counters.get(key) or self._counters.setdefault(key, Counter())
+
+    def count(self, metric: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter that the backend declares. Raises KeyError for one that it does not."""
+        self.counter(metric, **labels).add(amount)
 
     def counts(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], float]:
         """All counters: (metric, labels as sorted pairs) -> value."""
-        with _lock:
-            return dict(self._counts)
+        return {key: counter.value for key, counter in self._counters.copy().items()}
 
     async def check(self, client: Any, breaker: CircuitBreaker) -> bool | None:
         """Run the plugin's active check of one breaker's domain under a permit of its own, also while it is closed.
