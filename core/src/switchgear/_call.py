@@ -93,7 +93,8 @@ class Call:
         `retry_after` in seconds, where it is known when there will be room.
         """
         pipeline = self.pipeline
-        return LimitExceeded.of(pipeline.refusal)(pipeline.name, self.domain, strategy, retry_after, reason)
+        refusal = LimitExceeded.of(pipeline.refusal)
+        return refusal(pipeline.name, self.domain, strategy, retry_after, reason)
 
 
 _current: ContextVar[Call | None] = ContextVar("switchgear_call", default=None)

@@ -20,6 +20,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+#: For the fields of a strategy that only code can give: no configuration has a key for them.
+CODE: Mapping[str, bool] = {"code": True}
+
 Next = Callable[[Call], Awaitable[Any]]
 SyncNext = Callable[[Call], Any]
 
@@ -119,6 +122,10 @@ class Pipeline:
         for strategy in reversed(strategies):
             self.bound = strategy.bound(self.bound)
             self._stack = strategy(self._stack)
+            if not inspect.iscoroutinefunction(self._stack):
+                raise ConfigurationError(
+                    f"The strategy {strategy.name!r} did not make a coroutine function. This is for its author to mend."
+                )
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {' > '.join([strategy.name for strategy in self.strategies])}>"
