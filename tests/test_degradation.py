@@ -392,10 +392,10 @@ def test_three_outages_at_once_are_suspicious_and_three_in_a_row_are_not() -> No
     assert machine.observe(seen(db=0, cache=0), 1.0).suspects == ()
     suspicious = machine.observe(seen(db=0, cache=0, files=0), 2.0)
     assert suspicious.suspects == ("cache", "db", "files")
-    assert suspicious.events[-1] == SelfSuspicion(services=("cache", "db", "files"), at=2.0)
+    assert suspicious.events[-1] == SelfSuspicion(services=("cache", "db", "files"), lag=0.0, at=2.0)
     assert machine.observe(seen(db=0, cache=0, files=0), 60.0).events == ()
     over = machine.observe(seen(cache=0, files=0), 61.0)
-    assert over.events[-1] == SelfSuspicion(services=(), at=61.0)
+    assert over.events[-1] == SelfSuspicion(services=(), lag=0.0, at=61.0)
     assert machine.observe(seen(db=0, cache=0, files=0), 64.0).suspects == ()
 
 

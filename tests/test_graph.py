@@ -141,7 +141,7 @@ def test_a_capability_that_needs_itself_is_a_cycle() -> None:
         ('requires = ["a"]\nprefers = {a = 0.5}', "", "'a' is named more than once"),
         ('requires = "a"', "requires", "This should be an array"),
         ('requred = ["a"]', "requred", "Did you mean 'requires'?"),
-        ('criticality = "vital"', "criticality", "This value does not fit"),
+        ('criticality = "vital"', "criticality", "This should be one of 'CRITICAL', 'DEGRADED', 'BEST_EFFORT', 'BULK'"),
     ],
 )
 def test_a_capability_that_cannot_be_meant_is_refused(table: str, key: str, problem: str) -> None:

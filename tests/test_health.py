@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from switchgear import ConfigurationError, Ramp, State, Verdict
+from switchgear import CircuitBreaker, ConfigurationError, Ramp, State, Verdict
 from switchgear._aggregate import app_health, capability_health, inherited
 from switchgear._criticality import Criticality
 from switchgear._decay import DecayedSums, Evidence
@@ -20,15 +20,15 @@ from switchgear._report import Report, Status, average
 from switchgear._score import (
     HealthConfig,
     bad_ratio,
-    badness,
     confidence,
     error_score,
+    reached,
     saturation_score,
     state_score,
 )
 from switchgear.testing import VirtualClock
 from tests.reports import report_of, snapshot_of
-from tests.support import breaker_of, fail, succeed
+from tests.support import as_said, breaker_of, fail, succeed
 
 NEARLY = 1e-9  # what rounding may add to a score
 R50S = {"redis": 0.1, "s3": 0.05, "db": 0.05, "openai": 0.2}
@@ -68,7 +68,6 @@ def after(history: list[tuple[float, float]], pause: float = 0.0) -> Evidence:
         (Verdict.SUCCESS, 4.0, 0.5),
         (Verdict.SUCCESS, 4.01, 1.0),
         (Verdict.THROTTLED, 0.1, 0.5),
-        (Verdict.THROTTLED, 4.01, 1.0),
         (Verdict.FAILURE, 0.1, 1.0),
         (Verdict.EXHAUSTED, 0.1, 1.0),
         (Verdict.IGNORED, 9.0, None),
@@ -76,7 +75,23 @@ def after(history: list[tuple[float, float]], pause: float = 0.0) -> Evidence:
 )
 def test_badness_of_an_outcome(verdict: Verdict, latency: float, bad: float | None) -> None:
     """Served in time 0, tolerated or throttled one half, failed or too slow 1; ignored is no evidence (T = 1 s)."""
-    assert badness(verdict, latency, 1.0) == bad
+    clock = VirtualClock()
+    breaker = CircuitBreaker("b", classify=as_said, clock=clock, tolerated=HealthConfig(tolerated=1.0).tolerated_for)
+    permit = breaker.permit()
+    clock.advance(latency)
+    permit.settle(verdict)
+    assert reached(breaker.snapshot()) == (Evidence() if bad is None else Evidence(1, bad))
+
+
+def test_plain_successes_are_evidence_too() -> None:
+    """Those that passed without the lock count like the others, and late ones among them do not pass so."""
+    clock = VirtualClock()
+    breaker = CircuitBreaker("b", clock=clock, tolerated=HealthConfig(tolerated=1.0).tolerated_for)
+    for latency in (0.5,) * 30 + (2.0,) * 10:
+        permit = breaker.permit()
+        clock.advance(latency)
+        permit.succeed()
+    assert reached(breaker.snapshot()) == Evidence(40, 5)
 
 
 def test_tolerated_latency_is_told_by_operation_class() -> None:
@@ -85,7 +100,6 @@ def test_tolerated_latency_is_told_by_operation_class() -> None:
     assert [by_class.tolerated_for("read"), by_class.tolerated_for("blocking")] == [0.05, inf]
     assert HealthConfig(tolerated=0.2).tolerated_for("read") == 0.2
     assert HealthConfig().tolerated_for("read") == inf
-    assert badness(Verdict.SUCCESS, 1e9, HealthConfig().tolerated_for("read")) == 0
 
 
 def test_a_health_configuration_keeps_no_one_elses_mapping() -> None:

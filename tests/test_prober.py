@@ -10,8 +10,9 @@ from typing import Any
 import anyio
 import pytest
 
-from switchgear import CallNotPermitted, Service, State, Switchgear, Transition, _prober
+from switchgear import CallNotPermitted, Service, State, Switchgear, _heartbeat
 from switchgear._breaker_config import ProbeWith
+from switchgear._heartbeat import Heartbeat
 from switchgear._prober import Prober
 from switchgear.testing import VirtualClock
 from tests.backends import GET, Client, backend_of, until
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_prober, "_INTERVAL", 0.001)
-    monkeypatch.setattr(_prober, "_IDLE_INTERVAL", 0.002)
+    monkeypatch.setattr(_heartbeat, "_INTERVAL", 0.001)
+    monkeypatch.setattr(_heartbeat, "_IDLE_INTERVAL", 0.002)
 
 
 class Board:
@@ -60,12 +61,12 @@ class Board:
         await until(lambda: self.looks >= enough)
 
     @asynccontextmanager
-    async def probing(self) -> AsyncIterator[Prober]:
-        prober = Prober(self._watched)
-        leave = self.gear.subscribe(prober)
+    async def probing(self) -> AsyncIterator[Heartbeat]:
+        heartbeat = Heartbeat(Prober(self._watched), self.gear.degradation, self.clock)
+        leave = self.gear.subscribe(heartbeat)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(prober.run)
-            yield prober
+            tasks.start_soon(heartbeat.run)
+            yield heartbeat
             tasks.cancel_scope.cancel()
         leave()
 
@@ -231,8 +232,11 @@ async def test_the_gear_runs_it_while_it_is_entered() -> None:
     async with board.gear:
         board.clock.advance(8.0)
         await until(lambda: board.states() == {State.CLOSED})
-        assert board.gear._bus.hears(Transition)
-    assert not board.gear._bus.hears(Transition)
+    last = board.gear.heartbeat
+    assert last is not None
+    board.clock.advance(100.0)
+    await anyio.wait_all_tasks_blocked()
+    assert board.gear.heartbeat == last
 
 
 async def test_calls_that_all_hang_are_noticed_without_another_call() -> None:

@@ -6,9 +6,8 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from switchgear._events import Event, Refused, Settled, Transition, TripSuppressed
 from switchgear._lock import fork_safe
 
 _log = logging.getLogger("switchgear")
@@ -19,19 +18,28 @@ _lock = fork_safe(threading.RLock())
 #: An observer that keeps raising is of no use to anyone, and each error costs time on somebody's call.
 _MOST_ERRORS = 10
 
-#: event -> the method that hears it
-_METHODS: dict[type[Event], str] = {
-    Transition: "on_transition",
-    TripSuppressed: "on_trip_suppressed",
-    Refused: "on_refused",
-    Settled: "on_settled",
-}
+#: The methods by which an observer hears; each event names its own.
+_METHODS = (
+    "on_transition",
+    "on_trip_suppressed",
+    "on_refused",
+    "on_settled",
+    "on_level_changed",
+    "on_self_suspected",
+)
+
+
+class Event(Protocol):
+    """Something that happened, and the name of the method by which observers hear of it."""
+
+    heard_by: ClassVar[str]
 
 
 class Observer(Protocol):
-    """Any object with one or more of `on_transition(event)`, `on_trip_suppressed(event)`, `on_refused(event)` and
-    `on_settled(event)`. They are called on the thread or task of the call that caused the event, outside any lock, in
-    the order of the decisions of each breaker; so they should be quick, and must not block.
+    """Any object with one or more of `on_transition(event)`, `on_trip_suppressed(event)`, `on_refused(event)`,
+    `on_settled(event)`, `on_level_changed(event)` and `on_self_suspected(event)`. They are called on the thread or task
+    that caused the event, outside any lock, in the order of the decisions of each breaker; so they should be quick, and
+    must not block.
 
     Listening to `on_settled` costs: each call then takes the locked way.
     """
@@ -43,19 +51,19 @@ class Bus:
     __slots__ = ("_errors", "_listeners")
 
     def __init__(self) -> None:
-        self._listeners: dict[type[Event], tuple[tuple[object, Callable[[Any], object]], ...]] = {}
+        self._listeners: dict[str, tuple[tuple[object, Callable[[Any], object]], ...]] = {}
         self._errors: Counter[int] = Counter()
 
     def subscribe(self, observer: object) -> Callable[[], None]:
         """Add an observer; the result takes it away again. Raises TypeError for an object that hears nothing."""
-        heard = {event: getattr(observer, method, None) for event, method in _METHODS.items()}
+        heard = {name: getattr(observer, name, None) for name in _METHODS}
         if not any(heard.values()):
-            methods = ", ".join(_METHODS.values())
+            methods = ", ".join(_METHODS)
             raise TypeError(f"{type(observer).__name__} observes nothing: it has none of the methods {methods}.")
         with _lock:
-            for event, method in heard.items():
+            for name, method in heard.items():
                 if method is not None:
-                    self._listeners[event] = (*self._listeners.get(event, ()), (observer, method))
+                    self._listeners[name] = (*self._listeners.get(name, ()), (observer, method))
 
         def unsubscribe() -> None:
             self._remove(observer)
@@ -64,11 +72,11 @@ class Bus:
 
     def hears(self, event: type[Event]) -> bool:
         """Whether anybody listens to this kind of event: else it need not be built."""
-        return bool(self._listeners.get(event))
+        return bool(self._listeners.get(event.heard_by))
 
     def publish(self, event: Event) -> None:
         """Tell all who listen. An observer that raises is logged, and dropped after ten errors."""
-        for observer, method in self._listeners.get(type(event), ()):
+        for observer, method in self._listeners.get(event.heard_by, ()):
             try:
                 method(event)
             except Exception:  # noqa: BLE001 - an observer is foreign code; whatever it raises must not reach the call
@@ -80,6 +88,6 @@ class Bus:
 
     def _remove(self, observer: object) -> None:
         with _lock:
-            for event, listeners in self._listeners.items():
-                self._listeners[event] = tuple(entry for entry in listeners if entry[0] is not observer)
+            for name, listeners in self._listeners.items():
+                self._listeners[name] = tuple(entry for entry in listeners if entry[0] is not observer)
             self._errors.pop(id(observer), None)

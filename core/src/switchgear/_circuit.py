@@ -47,7 +47,7 @@ _is_mine: Callable[[], bool] = getattr(_lock, "_is_owned")  # noqa: B009
 _left: deque[Callable[[], object]] = deque()
 
 
-def _roll() -> float:
+def roll() -> float:
     # From the system: needs no seed, so a fork's children do not roll alike, and no module to import.
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
@@ -106,7 +106,7 @@ class CircuitBreaker:
         group: Group | None = None,
         tolerated: Callable[[str], float] | None = None,
     ) -> None:
-        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), _roll, domain=domain, tolerated=tolerated)
+        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), roll, domain=domain, tolerated=tolerated)
         self.default_lane = self._machine.lane("")
         self._bus = bus
         self._deliverer = 0  # the process in which somebody delivers events: none, if that is a fork's parent
@@ -214,6 +214,12 @@ class CircuitBreaker:
         with _lock:
             self._machine.hold(why, self.clock(), seconds=seconds)
         self._deliver()
+
+    @property
+    def held(self) -> bool:
+        """Whether its probes are being held back."""
+        held = self._machine.held
+        return held is not None and self.clock() < held[0]
 
     def trip(self, reason: Reason, detail: str, *, wait: float | None = None) -> None:
         """Open for a reason that lies outside this breaker's own calls."""

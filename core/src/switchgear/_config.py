@@ -10,6 +10,12 @@
     url = "redis://${REDIS_HOST:-localhost}"
     [services.cache.breaker]        # laid over what the plugin recommends; see _breaker_table.py
     failure_rate_threshold = 0.5
+    [services.cache.health]         # the same, of what its calls are measured by
+    tolerated = { read = 0.05 }     # seconds
+
+    [capabilities.checkout]         # what the application offers; see _graph.Capability
+    requires = ["db"]
+    prefers = { cache = 0.3 }
 
 A file is read as it stands, and of the environment only what its strings refer to. So whoever reads the file sees all
 that can differ from one machine to the next. `read_environment` also lays the keys of SWITCHGEAR__... over it.
@@ -75,12 +81,12 @@ def _read(
             key = key.rpartition(".")[0]
         return origins.get(key, source)
 
-    services = Services(environ, origin, errors).read(tables)
+    config = Services(environ, origin, errors).read(tables, source)
     if errors:
         first = {error.key: error for error in reversed(errors)}  # what follows from it, at the same key, is no news
         told = [_told(error, origin(error.key), source) for error in errors if first[error.key] is error]
         raise ConfigurationError.several(source, told)
-    return GearConfig(services=services, source=source)
+    return config
 
 
 def _told(error: ConfigurationError, origin: str, source: str) -> ConfigurationError:

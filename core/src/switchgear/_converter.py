@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
+from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -89,6 +90,21 @@ def _choice(given: object, type_: Any) -> object:
     if isinstance(plain, str):
         hint, found = nearest(plain, [c for c in choices if isinstance(c, str)]), "another string"
     raise Misfit(f"one of {', '.join(map(repr, choices))}", found, hint if "mean" in hint else "")
+
+
+def _is_enum(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Enum)
+
+
+def _member(given: object, type_: Any) -> object:
+    """A member of an enumeration, by its name, as messages and docs write it."""
+    names = [member.name for member in type_]
+    if isinstance(given, str) and given.upper() in names:
+        return type_[given.upper()]
+    hint, found = "", _kind(given)
+    if isinstance(given, str):
+        hint, found = nearest(given.upper(), names), "another string"
+    raise Misfit(f"one of {', '.join(map(repr, names))}", found, hint if "mean" in hint else "")
 
 
 def _anything(given: object, _: object) -> Any:
@@ -196,5 +212,6 @@ def make_converter(*, off: bool = False) -> Converter:
     for type_, hook in ((str, _string), (bool, _boolean), (int, _whole_number), (float, _number)):
         converter.register_structure_hook(type_, hook)
     converter.register_structure_hook_func(_is_choice, _choice)
+    converter.register_structure_hook_func(_is_enum, _member)
     converter.register_structure_hook_func(_is_any, _anything)
     return converter

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 from switchgear._aggregate import app_health
 from switchgear._cascade import effective, inhibited_by, suspects
@@ -27,7 +28,10 @@ from switchgear._report import Report
 class SelfSuspicion:
     """So much broke at once that the fault may be ours: event loop, network. Without services: that is over."""
 
+    heard_by: ClassVar = "on_self_suspected"
+
     services: tuple[str, ...]
+    lag: float  #: seconds that our event loop was late at the last look: where that is much, it is the loop
     at: float
 
 
@@ -59,18 +63,22 @@ class DegradationMachine:
     """
 
     def __init__(self, graph: Graph, *, open_waits: Mapping[str, float] | None = None, app: str = "app") -> None:
-        self.graph = graph
         self._app = app
-        waits = open_waits or {}
-        self._levels = {
-            name: LevelMachine(name, hold=hold_for(waits[s] for s in graph.ancestors(name) if s in waits))
-            for name in graph.capabilities
-        }
+        self._levels: dict[str, LevelMachine] = {}
+        self.rebuild(graph, open_waits=open_waits)
         self._onsets: dict[str, float] = {}  # root cause -> when it became one
         self._suspects: tuple[str, ...] = ()
 
-    def observe(self, own: Mapping[str, Report], now: float) -> Assessment:
-        """Go by the reports of all services as of now, made of their own calls alone."""
+    def rebuild(self, graph: Graph, *, open_waits: Mapping[str, float] | None = None) -> None:
+        """Go by another graph: the levels of the capabilities that stay, stay."""
+        self.graph = graph
+        waits = open_waits or {}
+        self._levels = {name: self._levels.get(name) or LevelMachine(name) for name in graph.capabilities}
+        for name, machine in self._levels.items():
+            machine.hold = hold_for(waits[service] for service in graph.ancestors(name) if service in waits)
+
+    def observe(self, own: Mapping[str, Report], now: float, *, lag: float = 0.0) -> Assessment:
+        """Go by the reports of all services as of now, made of their own calls alone. `lag` as in SelfSuspicion."""
         reports = effective(self.graph, own)
         capabilities = {name: reports[name] for name in self.graph.capabilities}
         inhibited = inhibited_by(self.graph, reports)
@@ -79,7 +87,7 @@ class DegradationMachine:
         events: list[LevelChange | SelfSuspicion] = [change for change in changes if change]
         before, self._suspects = self._suspects, suspects(self.graph, self._onsets)
         if self._suspects != before:
-            events.append(SelfSuspicion(services=self._suspects, at=now))
+            events.append(SelfSuspicion(services=self._suspects, lag=lag, at=now))
         return Assessment(
             at=now,
             app=app_health(self._app, self.graph.capabilities, capabilities),

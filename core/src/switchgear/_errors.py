@@ -4,6 +4,7 @@
     |-- CallNotPermitted      the backend is in trouble, or an operator said so: the call was refused, not tried
     |   `-- LimitExceeded     a limit on this side is reached; the backend may be well, it was not asked
     |-- CallTimedOut          a limit of time was reached; a TimeoutError too
+    |-- CapabilityNotOffered  what was asked for is switched off at present, since what it needs is in trouble
     |-- ConfigurationError    the configuration is wrong; says which key, and which name may have been meant
     |-- MissingDependency     something is not installed; says the command that installs it
     `-- PluginError           a plugin cannot be used; says why, and in which state it is
@@ -134,13 +135,10 @@ class LimitExceeded(CallNotPermitted):
     _kind: type[CallNotPermitted] = CallNotPermitted
 
     @staticmethod
-    @cache
     def of(kind: type[CallNotPermitted]) -> type[LimitExceeded]:
         """The class of it that is also of this kind."""
-        if issubclass(LimitExceeded, kind):
-            return LimitExceeded
-        # Named as what callers know.
-        return type(kind.__name__, (LimitExceeded, kind), {"_kind": kind, "__module__": kind.__module__})
+        hashable: Any = kind  # what mypy does not believe of a class of exceptions
+        return _limits_of(hashable)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _limit_exceeded, (self._kind, self.breaker, self.domain, self.strategy, self.retry_after, self.reason)
@@ -151,8 +149,33 @@ class LimitExceeded(CallNotPermitted):
         return f"Call not permitted: the {self.strategy} of {name}: {self.reason}. The backend was not asked.{after}"
 
 
+@cache
+def _limits_of(kind: Any) -> type[LimitExceeded]:
+    if issubclass(LimitExceeded, kind):
+        return LimitExceeded
+    # Named as what callers know.
+    return type(kind.__name__, (LimitExceeded, kind), {"_kind": kind, "__module__": kind.__module__})
+
+
 def _limit_exceeded(kind: type[CallNotPermitted], *facts: Any) -> LimitExceeded:
     return LimitExceeded.of(kind)(*facts)
+
+
+class CapabilityNotOffered(SwitchgearError):
+    """The application does not offer this capability at present, by design: its level is lower than was asked for."""
+
+    def __init__(self, capability: str, level: str, at_least: str, reason: str, retry_after: float = 10.0) -> None:
+        super().__init__(capability, level, at_least, reason, retry_after)
+        self.capability = capability
+        self.level = level
+        self.at_least = at_least
+        self.reason = reason
+        #: Seconds after which asking again makes sense: no level rises sooner.
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        offered = f"{self.capability} is {self.level} at present, and this needs {self.at_least}"
+        return f"Not offered: {offered} ({self.reason}). Nobody has to do anything here but wait, or do without it."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

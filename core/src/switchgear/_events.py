@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 from switchgear._state import State
 from switchgear._verdict import Verdict
@@ -37,6 +38,8 @@ class Reason(Enum):
 class Transition:
     """A breaker changed its state. `detail` has the numbers that decided."""
 
+    heard_by: ClassVar = "on_transition"
+
     breaker: str
     domain: str
     from_state: State
@@ -51,6 +54,8 @@ class Transition:
 class TripSuppressed:
     """A breaker in METRICS_ONLY would have opened."""
 
+    heard_by: ClassVar = "on_trip_suppressed"
+
     breaker: str
     domain: str
     reason: Reason
@@ -61,6 +66,8 @@ class TripSuppressed:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A call was refused. `operation` is "" for a breaker used without a plugin."""
+
+    heard_by: ClassVar = "on_refused"
 
     breaker: str
     domain: str
@@ -73,6 +80,8 @@ class Refused:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """An admitted call was settled after `duration` seconds. `late`: it belonged to an earlier generation."""
+
+    heard_by: ClassVar = "on_settled"
 
     breaker: str
     domain: str

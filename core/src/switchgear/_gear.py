@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from os import PathLike
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 import anyio
 
@@ -14,10 +14,18 @@ from switchgear._breaker_config import BreakerConfig
 from switchgear._bus import Bus
 from switchgear._circuit import CircuitBreaker
 from switchgear._clock import Clock, monotonic
+from switchgear._criticality import Criticality
 from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
+from switchgear._gate import gate
+from switchgear._graph import Capability
 from switchgear._group import BreakerGroup
+from switchgear._heartbeat import Heartbeat
+from switchgear._level import Level
+from switchgear._manager import DegradationManager
 from switchgear._prober import Prober
 from switchgear._redact import redact
+from switchgear._report import Report
+from switchgear._score import HealthConfig
 from switchgear._service import Service
 from switchgear._spec import Backend
 
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
     from switchgear._gear_config import GearConfig, ServiceConfig
 
 ClientT = TypeVar("ClientT")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: What a plugin says of its settings may be a paragraph, in characters.
 _LONGEST = 1000
@@ -43,8 +53,15 @@ class Switchgear:
 
     def __init__(self, config: GearConfig | None = None, *, clock: Clock = monotonic) -> None:
         self._config = config
-        self._clock = clock
+        self.clock = clock
         self._bus = Bus()
+        #: What the application can still offer, why, and an operator's say in it.
+        self.degradation = DegradationManager(clock=clock, bus=self._bus)
+        self._bus.subscribe(self.degradation)
+        if config is not None:
+            requires = {service.name: service.requires for service in config.services}
+            self.degradation.declare(requires, config.capabilities)
+        self._heartbeat: Heartbeat | None = None
         self._services: dict[str, Service] = {}
         self._clients: dict[str, Any] = {}
         self._stack: AsyncExitStack | None = None
@@ -78,12 +95,13 @@ class Switchgear:
             for configured in self._config.services if self._config else ():
                 with _in_words(configured):
                     client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
-                self.guard(client, configured.backend, name=configured.name, breaker=configured.breaker)
+                self._guard(client, configured.backend, configured.name, configured.breaker, configured.health)
             prober = Prober(lambda: [(service, self._clients[name]) for name, service in list(self._services.items())])
+            self._heartbeat = Heartbeat(prober, self.degradation, self.clock)
             tasks = await self._stack.enter_async_context(anyio.create_task_group())
-            tasks.start_soon(prober.run)
+            tasks.start_soon(self._heartbeat.run)
             self._stack.callback(tasks.cancel_scope.cancel)
-            self._stack.callback(self.subscribe(prober))
+            self._stack.callback(self.subscribe(self._heartbeat))
         except BaseException:
             await self._close()
             raise
@@ -109,19 +127,28 @@ class Switchgear:
         """Guard an existing client as the service `name`, and return it. `breaker` replaces what the backend
         recommends. Guarding a second client under a name makes both one service; they share its breakers.
 
-        Raises ConfigurationError if the name is taken by a service of another backend.
+        Raises ConfigurationError if the name is taken by a service of another backend, or by a capability.
         """
+        return self._guard(client, backend, name, breaker, None)
+
+    def _guard(
+        self, client: ClientT, backend: Backend[ClientT, Any], name: str, breaker: BreakerConfig | None,
+        health: HealthConfig | None,
+    ) -> ClientT:  # fmt: skip
         service = self._services.get(name)
         if service is None:
             group = BreakerGroup(
                 name, breaker or backend.recommended, classify=backend.classify,
-                classify_result=backend.classify_result, clock=self._clock, bus=self._bus,
+                classify_result=backend.classify_result, clock=self.clock, bus=self._bus,
+                tolerated=(health or backend.health).tolerated_for,
             )  # fmt: skip
-            service = Service(name, backend, group)
+            service = Service(name, backend, group, health)
+            self.degradation.add(service)
         elif service.backend is not backend:
             problem = f"is already a service of the backend {service.backend.name!r}. Take another name."
             raise ConfigurationError(problem, key=f"services.{name}")
         guarded = backend.guard(client, service)
+        service.adopt(guarded)
         self._services[name] = service
         self._clients.setdefault(name, guarded)
         return guarded
@@ -153,6 +180,64 @@ class Switchgear:
         """The breakers of a service, or the one of a domain. Raises ConfigurationError, with the nearest name."""
         group = self.service(name).group
         return group if domain is None else group.branch(domain)
+
+    # -- what is offered -----------------------------------------------------------------------------------------
+
+    def capability(
+        self,
+        name: str,
+        *,
+        requires: Sequence[str] = (),
+        prefers: Mapping[str, float] = MappingProxyType({}),
+        any_of: Sequence[Sequence[str]] = (),
+        criticality: Criticality = Criticality.CRITICAL,
+        importance: float = 1.0,
+    ) -> None:
+        """Declare what the application offers, and by which services and other capabilities. See Capability.
+
+        Raises ConfigurationError for values that cannot be meant, names that are not known, and cycles.
+        """
+        given = Capability(
+            requires=requires, prefers=prefers, any_of=any_of, criticality=criticality, importance=importance
+        )
+        self.degradation.declare({}, {name: given})
+
+    def health(self, name: str | None = None) -> Report:
+        """How healthy a service or a capability is, and what limits it; without a name, the application.
+
+        Makes no call to a backend. Raises ConfigurationError, with the nearest name.
+        """
+        found = self.degradation.assessment()
+        if name is None:
+            return found.app
+        reports = {**found.services, **found.capabilities}
+        if name not in reports:
+            raise ConfigurationError.unknown("service or capability", name, reports)
+        return reports[name]
+
+    def requires(
+        self,
+        capability: str,
+        *,
+        at_least: Level = Level.MINIMAL,
+        otherwise: Callable[P, Awaitable[T]] | None = None,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Decorate a coroutine function that serves a capability: it runs while the level is high enough, and
+        `otherwise` while it is not; without that, CapabilityNotOffered is raised.
+
+        The fallback may not use the services that have failed the capability: such calls are refused at once.
+        """
+        return gate(self.degradation, capability, at_least, otherwise)
+
+    @property
+    def lag(self) -> float:
+        """Seconds that the event loop was late at the last heartbeat."""
+        return self.degradation.lag
+
+    @property
+    def heartbeat(self) -> float | None:
+        """The clock's time at the last heartbeat, of which there is one each second; None: it is not entered."""
+        return self._heartbeat.at if self._heartbeat else None
 
     def subscribe(self, observer: object) -> Callable[[], None]:
         """Let an observer (see Observer) hear of all services; the result takes it away again."""

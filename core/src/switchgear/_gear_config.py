@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from switchgear._breaker_config import BreakerConfig
+from switchgear._graph import Capability, Graph
+from switchgear._score import HealthConfig
 from switchgear._spec import Backend
 
 
@@ -19,13 +21,22 @@ class ServiceConfig:
     backend: Backend[Any, Any] = field(repr=False)
     settings: Any = field(repr=False)
     breaker: BreakerConfig
+    health: HealthConfig = field(default_factory=HealthConfig)
+    requires: tuple[str, ...] = ()  #: the services without which it cannot serve
     #: Keys of the breaker that were set, as paths inside its table -> the file or the variable that set them.
     origins: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GearConfig:
-    """All services, in the order in which they are connected, and where they were read from."""
+    """All services, in the order in which they are connected, what the application offers by them, and where that was
+    read from.
+    """
 
     services: tuple[ServiceConfig, ...] = ()
+    capabilities: Mapping[str, Capability] = field(default_factory=dict[str, Capability])
     source: str = ""
+
+    def graph(self) -> Graph:
+        """What needs what. Raises ConfigurationError for names that are not known, and for cycles."""
+        return Graph({service.name: service.requires for service in self.services}, self.capabilities)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from math import inf
+from typing import ClassVar
 
 from switchgear._damping import Damping
 from switchgear._report import Report
@@ -64,6 +65,8 @@ class LevelReason(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LevelChange:
     """The level of a capability changed. `detail` has the numbers that decided, or the operator's reason."""
+
+    heard_by: ClassVar = "on_level_changed"
 
     capability: str
     from_level: Level

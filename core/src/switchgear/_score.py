@@ -1,4 +1,4 @@
-"""The scores that health is made of, each 0..100, and the badness of one outcome that they start from.
+"""The scores that health is made of, each 0..100, and the badness of outcomes that they start from.
 
 The numbers are no settings, so that 72 means the same everywhere; but for two that only the backend's author knows: the
 latency that users tolerate, and the ratio of bad calls at which the service is half healthy (r50).
@@ -15,14 +15,11 @@ from switchgear._decay import Evidence
 from switchgear._errors import ConfigurationError
 from switchgear._snapshot import Snapshot
 from switchgear._state import State
-from switchgear._verdict import Verdict
 
 #: Successes that every service is believed to have had. Without them one failed first call would make a score of 7.
 PRIOR = 10.0
 #: The bad ratio that is taken for true is the one that 90 % of chance would leave below (one-sided).
 _Z = 1.2816
-#: Apdex: up to T satisfied, up to 4 T tolerating, beyond it frustrated.
-_FRUSTRATED = 4.0
 #: Utilisation up to which a pool is as good as empty, and the score of a full one: it still serves.
 _KNEE, _FULL = 0.8, 40.0
 #: The scores of a refusing breaker: by an operator, by itself, and with a ramp that has come all the way.
@@ -60,16 +57,16 @@ class HealthConfig:
         return inf if self.tolerated is None else self.tolerated
 
 
-def badness(verdict: Verdict, latency: float, tolerated: float) -> float | None:
-    """How bad one outcome was, 0..1, of a call that took `latency` seconds. None: it is no evidence.
+def reached(snapshot: Snapshot) -> Evidence:
+    """All calls that ever reached the backend, and how bad they were together, each 0..1. Nothing is forgotten yet.
 
     0 served in time; 0.5 served between `tolerated` and four times that, or throttled; 1 not served, or later still.
     """
-    if verdict.name == "IGNORED":
-        return None
-    if verdict.name in {"FAILURE", "EXHAUSTED"} or latency > _FRUSTRATED * tolerated:
-        return 1.0
-    return 0.5 if verdict.name == "THROTTLED" or latency > tolerated else 0.0
+    count = snapshot.verdicts.get
+    failed = count("FAILURE", 0) + count("EXHAUSTED", 0)
+    throttled = count("THROTTLED", 0)
+    calls = count("SUCCESS", 0) + failed + throttled
+    return Evidence(calls, failed + snapshot.frustrating + (throttled + snapshot.tolerating) / 2)
 
 
 def confidence(evidence: Evidence) -> float:

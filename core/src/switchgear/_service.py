@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextlib import suppress
 from typing import Any
+from weakref import WeakValueDictionary
 
 import anyio
 
 from switchgear._circuit import CircuitBreaker
 from switchgear._counter import Counter
-from switchgear._errors import CallNotPermitted
+from switchgear._criticality import sheds
+from switchgear._errors import CallNotPermitted, LimitExceeded
 from switchgear._group import BreakerGroup
 from switchgear._permit import Permit
+from switchgear._redact import describe
+from switchgear._scope import Scope, scope, within
+from switchgear._score import HealthConfig
 from switchgear._spec import Backend, Operation
 
-# The services whose active check runs in this task: its calls go by the check's permit and need none of their own.
-_probing: ContextVar[tuple[Service, ...]] = ContextVar("switchgear_probing", default=())
+_log = logging.getLogger("switchgear")
 
 
 class _Covered(Permit):
@@ -33,12 +38,21 @@ class _Covered(Permit):
 class Service:
     """A guarded service. A guard asks `admit` before each call and settles the permit after it."""
 
-    def __init__(self, name: str, backend: Backend[Any, Any], group: BreakerGroup) -> None:
+    def __init__(
+        self, name: str, backend: Backend[Any, Any], group: BreakerGroup, health: HealthConfig | None = None
+    ) -> None:
         self.name = name
         self.backend = backend
         self.group = group
+        #: What its calls are measured by.
+        self.health = health or backend.health
         #: What a refused call raises. A guard sets its own: one that is also the client's error for "unreachable".
         self.refusal: type[CallNotPermitted] = CallNotPermitted
+        self._clients: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        #: Its saturations as of the last look at its health.
+        self.saturated: Mapping[str, float] = {}
+        #: By what its own limits of time are stretched: more than 1 while the fault may be ours rather than its.
+        self.patience = 1.0
         self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}
         self._metrics = {metric.name for metric in backend.metrics}
 
@@ -47,9 +61,45 @@ class Service:
 
     def admit(self, operation: Operation, domain: str = "") -> Permit:
         """A permit for one call; raises `refusal` where it is not permitted."""
-        if self in _probing.get():
-            return _Covered(self.group, operation)
+        here = scope.get()
+        if here is not None:
+            if self in here.probing:
+                return _Covered(self.group, operation)
+            self._check_scope(here, domain)
         return self.group.acquire(operation.name, operation.klass, domain, self.refusal)
+
+    def _check_scope(self, here: Scope, domain: str) -> None:
+        """Refuse what the scope of the call forbids, and what is shed under the present pressure."""
+        if why := here.forbidden.get(self.name):
+            raise self.refusal(self.name, domain, self.group.main.machine_state, None, why)
+        if sheds(here.criticality, self.pressure):
+            fullest = max(self.saturated, key=self.saturated.__getitem__, default="it")
+            reason = f"{self.pressure:.0%} in use, and {here.criticality} calls are shed first"
+            raise LimitExceeded.of(self.refusal)(self.name, domain, fullest, None, reason)
+
+    def saturations(self) -> Mapping[str, float]:
+        """How full what its calls go through is at this moment: what ("pool") -> the share in use, 0..1."""
+        used: dict[str, float] = {}
+        read = self.backend.saturation
+        if read is None:
+            return used
+        for client in list(self._clients.values()):
+            try:
+                for what, share in read(client).items():
+                    used[what] = max(share, used.get(what, 0.0))
+            except Exception as exc:  # noqa: BLE001 - foreign code; health must not end with it
+                _log.warning("The saturation of %r cannot be read: %s: %s", self, *describe(exc))
+        return used
+
+    def adopt(self, client: object) -> None:
+        """Look at this client too, as long as it lives."""
+        with suppress(TypeError):  # one that knows no weak references
+            self._clients[id(client)] = client
+
+    @property
+    def pressure(self) -> float:
+        """The fullest of the saturations, as of the last look at the service's health."""
+        return max(self.saturated.values(), default=0.0)
 
     def closed(self, domain: str = "") -> bool:
         """Whether the domain's breakers refuse nothing: if not, a client's own retries should stop."""
@@ -88,12 +138,9 @@ class Service:
         except CallNotPermitted:
             return None
         with permit:
-            token = _probing.set((*_probing.get(), self))
-            try:
-                with anyio.fail_after(breaker.config.probe_timeout):
-                    told = await probe(client, breaker.domain)
-            finally:
-                _probing.reset(token)
+            covered = (scope.get() or Scope()).probing
+            with within(probing=(*covered, self)), anyio.fail_after(breaker.config.probe_timeout * self.patience):
+                told = await probe(client, breaker.domain)
             if not told:
                 permit.release()
             return told

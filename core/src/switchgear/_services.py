@@ -9,10 +9,12 @@ from typing import Any
 from switchgear._breaker_table import read_breaker
 from switchgear._converter import make_converter, table
 from switchgear._errors import ConfigurationError, SwitchgearError
-from switchgear._gear_config import ServiceConfig
+from switchgear._gear_config import GearConfig, ServiceConfig
+from switchgear._graph import Capability
 from switchgear._keypath import KeyPath, Table, dotted, is_table
 from switchgear._plugins import Plugins
 from switchgear._redact import redact
+from switchgear._score import HealthConfig
 from switchgear._spec import Backend
 from switchgear._structure import read
 
@@ -24,6 +26,7 @@ _LONGEST = 1000
 class _File:
     plugins: dict[str, str] = field(default_factory=dict[str, str])
     services: dict[str, Table] = field(default_factory=dict[str, Table])
+    capabilities: dict[str, Table] = field(default_factory=dict[str, Table])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,8 @@ class _Service:
     backend: str | None = None
     settings: Table = field(default_factory=Table)
     breaker: Table = field(default_factory=Table)
+    health: Table = field(default_factory=Table)
+    requires: list[str] = field(default_factory=list[str])
 
 
 _settings = make_converter()
@@ -50,18 +55,33 @@ class Services:
         self._origin = origin
         self._errors = errors
 
-    def read(self, tables: Table) -> tuple[ServiceConfig, ...]:
-        """All services of a file's tables."""
+    def read(self, tables: Table, source: str) -> GearConfig:
+        """All services and capabilities of the tables of a source."""
         file = read(tables, lambda given: _outline.structure(given, _File), (), self._errors)
         if file is None:
-            return ()
+            return GearConfig(source=source)
         try:
             plugins = Plugins(chosen=file.plugins, environ=self._environ)
         except ConfigurationError as error:
             self._errors.append(error)
-            return ()
+            return GearConfig(source=source)
         services = [self._service(name, given, plugins) for name, given in file.services.items()]
-        return tuple(service for service in services if service is not None)
+        capabilities = {name: self._capability(name, given) for name, given in file.capabilities.items()}
+        config = GearConfig(
+            services=tuple(service for service in services if service is not None),
+            capabilities={name: capability for name, capability in capabilities.items() if capability is not None},
+            source=source,
+        )
+        if not self._errors:  # else what has errors of its own would be missed here
+            try:
+                config.graph()
+            except ConfigurationError as error:
+                self._errors += error.errors or [error]
+        return config
+
+    def _capability(self, name: str, given: Table) -> Capability | None:
+        path = ("capabilities", name)
+        return read(given, lambda given: _settings.structure(given, Capability), path, self._errors)
 
     def _service(self, name: str, given: Table, plugins: Plugins) -> ServiceConfig | None:
         path = ("services", name)
@@ -73,12 +93,15 @@ class Services:
             return None
         settings = self._read_settings(outline.settings, backend, (*path, "settings"))
         breaker = read_breaker(outline.breaker, backend.recommended, (*path, "breaker"), self._errors)
-        if settings is None or breaker is None:
+        measured = _laid_over(backend.health, outline.health)
+        health = read(measured, lambda given: _settings.structure(given, HealthConfig), (*path, "health"), self._errors)
+        if settings is None or breaker is None or health is None:
             return None
         origins = {dotted(at): self._origin(dotted((*path, "breaker", *at))) for at in _leaves(outline.breaker)}
         return ServiceConfig(
-            name=name, plugin=outline.plugin, backend=backend, settings=settings, breaker=breaker, origins=origins
-        )
+            name=name, plugin=outline.plugin, backend=backend, settings=settings, breaker=breaker, health=health,
+            requires=tuple(outline.requires), origins=origins,
+        )  # fmt: skip
 
     def _backend(self, service: _Service, plugins: Plugins, path: KeyPath) -> Backend[Any, Any] | None:
         try:
@@ -108,6 +131,17 @@ class Services:
                     problem = problem.replace(secret, "***")
             self._errors.append(ConfigurationError(redact(problem, _LONGEST), error.key))
         return settings
+
+
+def _laid_over(health: HealthConfig, given: Table) -> Table:
+    """What is given, on top of what the backend says of itself; latencies by operation class one by one."""
+    laid = {"r50": health.r50, **given}
+    if isinstance(health.tolerated, Mapping):
+        tolerated = given.get("tolerated", {})
+        laid["tolerated"] = {**health.tolerated, **tolerated} if is_table(tolerated) else tolerated
+    elif health.tolerated is not None:
+        laid = {"tolerated": health.tolerated, **laid}
+    return laid
 
 
 def _leaves(given: Table, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -1,0 +1,58 @@
+"""The gate of a capability: what to do at a level that is too low for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from switchgear._degradation import Assessment
+from switchgear._errors import CapabilityNotOffered, ConfigurationError
+from switchgear._level import Level
+from switchgear._manager import DegradationManager
+from switchgear._report import Status
+from switchgear._scope import forbidding
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def gate(
+    degradation: DegradationManager, capability: str, at_least: Level, otherwise: Callable[P, Awaitable[T]] | None
+) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+    """The decorator that `Switchgear.requires` makes."""
+
+    def decorator(fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+        @wraps(fn)
+        async def gated(*args: P.args, **kwargs: P.kwargs) -> T:
+            found = degradation.assessment()
+            level = found.levels.get(capability)
+            if level is None:
+                raise ConfigurationError.unknown("capability", capability, found.levels)
+            if level >= at_least:
+                return await fn(*args, **kwargs)
+            if otherwise is None:
+                raise CapabilityNotOffered(capability, str(level), str(at_least), _why(found, capability))
+            with forbidding(_failed(degradation, found, capability)):
+                return await otherwise(*args, **kwargs)
+
+        return gated
+
+    return decorator
+
+
+def _why(found: Assessment, capability: str) -> str:
+    override = found.overrides.get(capability)
+    report = found.capabilities[capability]
+    if override is not None:
+        return f"an operator has decided so: {override.reason}"
+    return f"{' <- '.join(report.path)}: {report.reason}" if report.limited_by else "it was worse a moment ago"
+
+
+def _failed(degradation: DegradationManager, found: Assessment, capability: str) -> dict[str, str]:
+    """What a fallback may not touch, since it is why there has to be one: it would fail the same way, only later."""
+    return {
+        name: f"it has failed {capability}, whose fallback may not depend on it"
+        for name in degradation.graph.ancestors(capability)
+        if name in found.services and found.services[name].status is Status.UNHEALTHY
+    }

@@ -1,0 +1,51 @@
+"""The one task of an entered gear. It does what no caller does: it keeps time for breakers that nobody calls, so that
+calls which all hang are noticed; it looks at the health of all; and it starts the active checks that are due.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import anyio
+
+from switchgear._clock import Clock
+from switchgear._events import Transition
+from switchgear._manager import DegradationManager
+from switchgear._prober import Prober
+
+#: How often to look while something is open, in seconds: it bounds how late a check can be.
+_INTERVAL = 0.25
+#: ... and while nothing is. When every caller waits for a backend that hangs, nobody is left to look at the clock.
+_IDLE_INTERVAL = 1.0
+
+
+class Heartbeat:
+    """Beats until cancelled, and at once when a breaker has moved."""
+
+    def __init__(self, prober: Prober, degradation: DegradationManager, clock: Clock) -> None:
+        self._prober = prober
+        self._degradation = degradation
+        self._clock = clock
+        self._thread = threading.get_ident()
+        self._woken = anyio.Event()
+        #: The clock's time at the last beat; None: there was none yet.
+        self.at: float | None = None
+
+    def on_transition(self, _event: Transition) -> None:
+        if threading.get_ident() == self._thread:
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with anyio.create_task_group() as checks:
+            while True:
+                self._woken = anyio.Event()
+                self.at = self._clock()
+                self._prober.tick()
+                self._degradation.look()
+                interval = _INTERVAL if self._prober.check(checks) else _IDLE_INTERVAL
+                due = anyio.current_time() + interval
+                with anyio.move_on_after(interval):
+                    await self._woken.wait()
+                # How late this task runs again is how late all others do.
+                self._degradation.lag = 0.0 if self._woken.is_set() else max(0.0, anyio.current_time() - due)

@@ -1,0 +1,63 @@
+"""The evidence of one service, taken from its breakers' counters between one look and the next.
+
+The call path knows nothing of health: breakers count, and whoever looks about once a second takes the differences. They
+are booked in the middle of the time between the looks, which for one second of a half-life of ten is exact to 0.1 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from switchgear._decay import DecayedSums, Evidence
+from switchgear._events import Reason
+from switchgear._health import Domain, service_health
+from switchgear._report import Report
+from switchgear._score import reached
+from switchgear._snapshot import Snapshot
+
+
+class Vitals:
+    """What is known of one service; `r50` is the ratio of bad calls at which it is half healthy. Not thread-safe."""
+
+    def __init__(self, name: str, r50: float) -> None:
+        self.name = name
+        self.r50 = r50
+        self._domains: dict[str, _Seen] = {}
+
+    def look(self, snapshots: Sequence[Snapshot], saturations: Mapping[str, float]) -> Report:
+        """The service's health as of its breakers' snapshots, the main's first, and of its saturations, each 0..1."""
+        main, *branches = snapshots
+        # A domain that has lost its branch to a busier one is forgotten with it.
+        self._domains = {one.domain: self._domains.get(one.domain) or _Seen() for one in branches}
+        domains = [self._domains[one.domain].look(one) for one in branches]
+        return service_health(self.name, domains, r50=self.r50, main=main, saturations=saturations)
+
+
+class _Seen:
+    """One domain, as of the last look."""
+
+    __slots__ = ("_at", "_began", "_reached", "_refused", "evidence", "refused")
+
+    def __init__(self) -> None:
+        self.evidence, self.refused = DecayedSums(), DecayedSums()
+        self._at: float | None = None
+        self._reached = Evidence()
+        self._refused = 0
+        self._began = 0  # the generation that the last change of state began
+
+    def look(self, now: Snapshot) -> Domain:
+        """What is known of it as of this snapshot, which is the latest."""
+        total, refused = reached(now), sum(now.refused.values())
+        if total.calls < self._reached.calls or refused < self._refused:
+            self._reached, self._refused = Evidence(), 0  # a branch of that name was dropped and made anew
+        if now.last and now.last.generation != self._began:
+            self._began = now.last.generation
+            if now.last.reason is Reason.PROBES_PASSED and now.share < 1:
+                self.evidence = DecayedSums()  # recovery is judged by the ramp's own calls
+        middle = now.at if self._at is None else (self._at + now.at) / 2
+        self.evidence.add(total.calls - self._reached.calls, total.badness - self._reached.badness, middle)
+        self.refused.add(refused - self._refused, 0.0, middle)
+        self._at, self._reached, self._refused = now.at, total, refused
+        # Calls that hang are bad calls already, though nobody has heard of their end.
+        evidence = self.evidence.evidence(now.at) + Evidence(now.overdue, now.overdue)
+        return Domain(snapshot=now, evidence=evidence, refused=self.refused.evidence(now.at).calls)
