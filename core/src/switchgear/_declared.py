@@ -48,7 +48,7 @@ def _check(backend: AnyBackend) -> None:
     expect("settings", "a dataclass", lambda value: isinstance(value, type) and is_dataclass(value))
     for field in ("connect", "guard", "classify"):
         expect(field, "a function", callable)
-    for field in ("classify_result", "probe", "identify", "gauges"):
+    for field in ("classify_result", "probe", "identify", "gauges", "saturation", "limits", "permissions"):
         expect(field, "a function or None", lambda value: value is None or callable(value))
     expect("operations", "a tuple of Operation", _tuple_of(Operation))
     expect("metrics", "a tuple of Metric", _tuple_of(Metric))

@@ -8,7 +8,7 @@ from switchgear._hookspecs import VERSION, hookimpl
 from switchgear._permit import Permit
 from switchgear._score import HealthConfig
 from switchgear._service import Service
-from switchgear._spec import Backend, Metric, Operation, OperationClass
+from switchgear._spec import Backend, ClientLimits, Metric, Operation, OperationClass
 from switchgear._state import State
 from switchgear._verdict import Verdict
 from switchgear._window import CountWindow, TimeWindow
@@ -19,6 +19,7 @@ __all__ = [
     "Backoff",
     "BreakerConfig",
     "CallNotPermitted",
+    "ClientLimits",
     "ConfigurationError",
     "CountWindow",
     "HealthConfig",

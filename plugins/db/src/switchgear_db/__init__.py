@@ -7,11 +7,11 @@ or, in a configuration, `plugin = "db"` with the settings of DbSettings. Importi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, HealthConfig, MissingDependency, Service, hookimpl
+from switchgear.spi import Backend, BreakerConfig, ClientLimits, HealthConfig, MissingDependency, Service, hookimpl
 from switchgear_db._classify import classify
 from switchgear_db._metrics import METRICS, gauges, saturation
 from switchgear_db._operations import OPERATIONS
@@ -58,6 +58,18 @@ async def _probe(engine: Any, domain: str) -> bool:
     return await probe(engine, domain)
 
 
+async def _permissions(engine: Any, _domains: Sequence[str]) -> Mapping[str, str]:
+    from switchgear_db._probe import permissions
+
+    return await permissions(engine)
+
+
+def _limits(engine: Any, settings: DbSettings) -> ClientLimits:
+    from switchgear_db._connect import limits
+
+    return limits(engine, settings)
+
+
 async def _identify(engine: Any) -> str:
     from switchgear_db._probe import identify
 
@@ -75,6 +87,8 @@ BACKEND: Backend[Any, DbSettings] = Backend(
     identify=_identify,
     metrics=METRICS,
     gauges=gauges,
+    limits=_limits,
+    permissions=_permissions,
     saturation=saturation,
     health=HealthConfig(
         # A statement by an index takes 0.3 ms on one host and 1 to 5 ms within a region, and an answer to a user is

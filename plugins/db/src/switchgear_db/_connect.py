@@ -14,8 +14,9 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool
 
-from switchgear.spi import ConfigurationError, MissingDependency
+from switchgear.spi import ClientLimits, ConfigurationError, MissingDependency
 from switchgear_db._deadlines import DEADLINES, give_up
+from switchgear_db._metrics import MOST, gauges
 from switchgear_db._settings import DbSettings
 
 #: Seconds for taking leave of the server, all connections together.
@@ -41,6 +42,18 @@ async def connect(settings: DbSettings) -> AsyncGenerator[AsyncEngine]:
             dialect: Any = engine.dialect
             dialect.do_close = dialect.do_terminate  # which does not wait, if called outside of a greenlet
             engine.sync_engine.dispose()
+
+
+def limits(engine: AsyncEngine, settings: DbSettings) -> ClientLimits:
+    """The deadlines, where no argument of the driver's that the user gave is in their place; and the pool."""
+    deadlines = DEADLINES[engine.url.get_driver_name()](settings)
+    own = deadlines.keys() & {*settings.connect_args, *engine.url.query}
+    return ClientLimits(
+        timeout=None if own else settings.statement_timeout,
+        connect_timeout=None if own else settings.connect_timeout,
+        connections=gauges(engine).get(MOST),
+        retries=0,  # SQLAlchemy has none
+    )
 
 
 def _engine(settings: DbSettings) -> AsyncEngine:

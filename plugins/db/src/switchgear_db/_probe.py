@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from anyio import to_thread
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
@@ -28,6 +28,26 @@ async def probe(engine: AsyncEngine | Engine, domain: str) -> bool:
         if connection.dialect.name == "postgresql":
             return bool(connection.scalar(text("SHOW transaction_read_only")) == "off")
         return False
+
+    return await _connected(engine, ask)
+
+
+async def permissions(engine: AsyncEngine | Engine) -> Mapping[str, str]:
+    """Whether the role may write, and whether it is one that should not be used: a superuser.
+
+    SQLite has no roles; whether its file can be written, only writing could tell.
+    """
+
+    def ask(connection: Connection) -> Mapping[str, str]:
+        if connection.dialect.name != "postgresql":
+            return {}
+        role = connection.scalar(select(func.current_user()))
+        setting = "SELECT current_setting('transaction_read_only') = 'on', current_setting('is_superuser') = 'on'"
+        read_only, superuser = connection.execute(text(setting)).one()
+        return {
+            "write": "transactions are read-only: it is a standby, or set so" if read_only else "",
+            "no superuser": f"the role {role} is one: a fault of the application can destroy all there is" * superuser,
+        }
 
     return await _connected(engine, ask)
 

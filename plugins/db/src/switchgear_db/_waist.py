@@ -99,6 +99,7 @@ class Waist:
         """A COMMIT shows how fast the server writes, and is evidence. A ROLLBACK is not: it mostly follows a failure,
         which its success would halve, and its own failure count twice.
         """
+        ended = self.service.counter(metrics.TRANSACTIONS, outcome=outcome)
 
         def guarded(connection: Any, *arguments: Any, **named: Any) -> None:
             info = _info(connection) or {}
@@ -114,7 +115,7 @@ class Waist:
             if permit is not None:
                 permit.succeed()
             if domain:
-                self.service.count(metrics.TRANSACTIONS, outcome=outcome)
+                ended.tick()
 
         return guarded
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
 from switchgear_openai._classify import classify
-from switchgear_openai._connect import OpenAISettings, connect, identify, probe
+from switchgear_openai._connect import OpenAISettings, connect, identify, limits, permissions, probe
 from switchgear_openai._operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
         ),
     ),
     gauges=_gauges,
+    limits=limits,
+    permissions=permissions,
     saturation=_saturation,
     health=HealthConfig(
         # A first chunk takes 0.3 to 2 s, a whole answer as long as its text, some 50 tokens a second; a reasoning model

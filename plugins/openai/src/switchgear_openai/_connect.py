@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from switchgear.spi import ConfigurationError
+from switchgear.spi import ClientLimits, ConfigurationError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -56,6 +56,22 @@ async def probe(client: AsyncOpenAI, domain: str) -> bool:
         return False
     await client.models.list()
     return True
+
+
+async def permissions(client: AsyncOpenAI, _domains: Sequence[str]) -> Mapping[str, str]:
+    """Whether the key may list models, as `probe` does; keys with restricted permissions may not."""
+    import openai
+
+    try:
+        await client.models.list()
+    except openai.PermissionDeniedError as exc:
+        return {"list models": str(exc)}
+    return {"list models": ""}
+
+
+def limits(client: AsyncOpenAI, settings: OpenAISettings) -> ClientLimits:
+    """As the client was told; of its connections it tells nothing."""
+    return ClientLimits(timeout=settings.timeout, connect_timeout=settings.connect_timeout, retries=client.max_retries)
 
 
 async def identify(client: AsyncOpenAI) -> str:

@@ -150,7 +150,7 @@ class Exchange:
         if finding.truncated:
             self._guard.service.count("truncated_streams")
         for kind, amount in self._watch.tokens().items():
-            self._guard.service.count("tokens", amount, kind=kind)
+            self._guard.tokens[kind].add(amount)
 
 
 def _names(head: bytes, encoding: bytes) -> tuple[str, ...]:

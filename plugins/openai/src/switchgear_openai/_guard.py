@@ -23,6 +23,7 @@ from switchgear_openai._headers import fields_of
 from switchgear_openai._limits import Limits
 from switchgear_openai._operations import Call, call_of
 from switchgear_openai._refusal import OpenAICallNotPermitted
+from switchgear_openai._watch import TOKENS
 
 Send = Callable[[Any], Awaitable[Any]]
 
@@ -38,6 +39,7 @@ class Guard:
     Attributes:
         family: httpx or httpx2, whichever the client is of.
         limits: what is left of the API's, as its answers say.
+        tokens: the counters of those that were billed, by kind.
     """
 
     def __init__(self, service: Service, home: bytes, family: ModuleType) -> None:
@@ -45,6 +47,7 @@ class Guard:
         self.home = home
         self.family: Any = family
         self.limits = Limits()
+        self.tokens = {kind: service.counter("tokens", kind=kind) for kind in TOKENS}
 
     async def handle(self, request: Any, send: Send) -> Any:
         """One attempt. Raises OpenAICallNotPermitted, or what sending raises."""

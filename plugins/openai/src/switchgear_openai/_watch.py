@@ -17,6 +17,9 @@ from switchgear.spi import Verdict
 from switchgear_openai._classify import BadAnswer
 from switchgear_openai._encoding import decoder
 
+#: The kinds of tokens that are told apart.
+TOKENS = ("prompt", "completion", "cached")
+
 _TAIL = 4096  # bytes of a document's end that are kept: `usage` stands there
 #: How a document ends that begins so. Markup is none, however it ends.
 _CLOSING = {b"{": b"}", b"[": b"]", b"<": b"\0"}
@@ -75,12 +78,14 @@ class Watch:
         """Tokens by kind, from either of the API's two forms of usage."""
         usage = self.usage
         details = mapping(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
-        kinds = {
-            "prompt": usage.get("prompt_tokens", usage.get("input_tokens")),
-            "completion": usage.get("completion_tokens", usage.get("output_tokens")),
-            "cached": details.get("cached_tokens"),
+        amounts = (
+            usage.get("prompt_tokens", usage.get("input_tokens")),
+            usage.get("completion_tokens", usage.get("output_tokens")),
+            details.get("cached_tokens"),
+        )
+        return {
+            kind: amount for kind, amount in zip(TOKENS, amounts, strict=True) if isinstance(amount, int) and amount
         }
-        return {kind: amount for kind, amount in kinds.items() if isinstance(amount, int) and amount}
 
     def _read(self, _data: bytes) -> Finding | None:
         self.begun = True

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from switchgear.spi import Backend, Backoff, BreakerConfig, HealthConfig, Service, TimeWindow, hookimpl
 from switchgear_redis._classify import classify
 from switchgear_redis._commands import OPERATIONS
-from switchgear_redis._health import METRICS, gauges, identify, probe, saturation
+from switchgear_redis._health import METRICS, gauges, identify, limits, permissions, probe, saturation
 from switchgear_redis._settings import RedisSettings
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ BACKEND: Backend[Any, RedisSettings] = Backend(
     identify=identify,
     metrics=METRICS,
     gauges=gauges,
+    limits=limits,
+    permissions=permissions,
     saturation=saturation,
     health=HealthConfig(
         # A round trip takes 0.1 to 0.2 ms on one host and 0.3 to 2 ms within a region. At 125 ms a cache costs more

@@ -35,6 +35,9 @@ class Guard:
         self.alone = alone
         self.socket_timeout = socket_timeout or inf
         self.warned = False
+        # What is counted on every command; the rest is rare.
+        self.hits, self.misses = service.counter("hits"), service.counter("misses")
+        self.pipelines, self.pipeline_commands = service.counter("pipelines"), service.counter("pipeline_commands")
 
     def admit(self, command: Command, args: Sequence[Any] = (), *, finishing: bool = False) -> Admission:
         """Admit one operation; raises the refusal. What is inside an admitted operation goes by that one's permit.

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from redis.asyncio.client import Pipeline, PubSub, Redis
@@ -30,7 +30,7 @@ class GuardedRedis(Redis):
         with guard.admit(command, args):
             reply = await super().execute_command(*args, **options)
         if command.lookup:
-            count_lookups(guard, ((command, reply),))
+            count_lookup(guard, command, reply)
         return reply
 
     def pipeline(self, *args: Any, **kwargs: Any) -> Pipeline:
@@ -88,21 +88,17 @@ class GuardedPubSub(PubSub):
 
 def count_pipeline(guard: Guard, commands: Sequence[Command], replies: Sequence[object]) -> None:
     """Count a pipeline that was executed, and what its replies tell."""
-    guard.service.count("pipelines")
-    guard.service.count("pipeline_commands", len(commands))
-    count_lookups(guard, [pair for pair in zip(commands, replies, strict=False) if pair[0].lookup])
+    guard.pipelines.tick()
+    guard.pipeline_commands.add(len(commands))
+    for command, reply in zip(commands, replies, strict=False):
+        if command.lookup:
+            count_lookup(guard, command, reply)
 
 
-def count_lookups(guard: Guard, lookups: Iterable[tuple[Command, Any]]) -> None:
+def count_lookup(guard: Guard, command: Command, reply: Any) -> None:
     """Count hits and misses, as the client sees them."""
-    hits = misses = 0
-    for command, reply in lookups:
-        for item in reply if command.lookup == "many" and isinstance(reply, list) else (reply,):
-            if item is None:
-                misses += 1
-            elif not isinstance(item, Exception):
-                hits += 1
-    if hits:
-        guard.service.count("hits", hits)
-    if misses:
-        guard.service.count("misses", misses)
+    for item in reply if command.lookup == "many" and isinstance(reply, list) else (reply,):
+        if item is None:
+            guard.misses.tick()
+        elif not isinstance(item, Exception):
+            guard.hits.tick()

@@ -13,7 +13,7 @@ from redis.asyncio.cluster import ClusterNode, ClusterPipeline, NodesManager, Re
 from switchgear.spi import CallNotPermitted, Service
 from switchgear_redis._admission import Guard
 from switchgear_redis._adopt import adopt
-from switchgear_redis._client import count_lookups, count_pipeline
+from switchgear_redis._client import count_lookup, count_pipeline
 from switchgear_redis._commands import CONNECT, command_of, pipeline_of
 from switchgear_redis._pool import RefusableBackoff, with_backoff
 
@@ -54,7 +54,7 @@ class GuardedNode(ClusterNode):
         with admission:
             reply = await super().execute_command(*args, **kwargs)
         if command.lookup:
-            count_lookups(guard, [(command, reply)])
+            count_lookup(guard, command, reply)
         return reply
 
     async def execute_pipeline(self, commands: list[Any]) -> bool:

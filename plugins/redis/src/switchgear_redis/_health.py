@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
-from switchgear.spi import Metric
+from switchgear.spi import ClientLimits, Metric
 
+#: What is read and written to find out whether that can be done; it comes into being by neither.
+_KEY = "switchgear:probe"
+#: A command holds a connection for its round trip: 50 of them carry more than one event loop can ask for.
+_ENOUGH = 50
 #: What redis-py before 8 sets where nobody sets a limit.
 _UNLIMITED = 2**31
 
@@ -35,16 +40,45 @@ async def probe(client: Any, domain: str) -> bool:
     if not hasattr(client, "connection_pool"):
         return False
     if domain.endswith("/write"):
-        await client.execute_command("SETRANGE", "switchgear:probe", 0, "")
+        await client.execute_command("SETRANGE", _KEY, 0, "")
     else:
         await client.execute_command("PING")
     return True
+
+
+async def permissions(client: Any, _domains: Sequence[str]) -> Mapping[str, str]:
+    """Whether the account may read and write the key that is probed."""
+    from redis.exceptions import ResponseError
+
+    told: dict[str, str] = {}
+    for what, command in (("read", ("GET", _KEY)), ("write", ("SETRANGE", _KEY, 0, ""))):
+        try:
+            await client.execute_command(*command)
+            told[what] = ""
+        except ResponseError as exc:
+            told[what] = str(exc)
+    return told
 
 
 async def identify(client: Any) -> str:
     """The server's name and version: "Valkey 9.1.2"."""
     info = await client.info("server")
     return f"Valkey {info['valkey_version']}" if "valkey_version" in info else f"Redis {info['redis_version']}"
+
+
+def limits(client: Any, _settings: object) -> ClientLimits:
+    """As its pool makes connections."""
+    pool = client.connection_pool
+    options = pool.connection_kwargs
+    retry = client.get_retry() or options.get("retry")
+    retries = 0 if retry is None else retry._retries
+    return ClientLimits(
+        timeout=options.get("socket_timeout") or inf,
+        connect_timeout=options.get("socket_connect_timeout") or inf,
+        connections=pool.max_connections if pool.max_connections < _UNLIMITED else inf,
+        enough_connections=_ENOUGH,
+        retries=inf if retries < 0 else retries,
+    )
 
 
 def gauges(client: Any) -> Mapping[str, float]:

@@ -15,7 +15,7 @@ from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service
 from switchgear_s3._classify import classify
 from switchgear_s3._connect import S3Settings, connect
 from switchgear_s3._operations import OPERATIONS
-from switchgear_s3._probe import gauges, identify, probe, saturation
+from switchgear_s3._probe import gauges, identify, limits, permissions, probe, saturation
 
 if TYPE_CHECKING:
     from switchgear import Switchgear
@@ -80,6 +80,8 @@ BACKEND: Backend[Any, S3Settings] = Backend(
         Metric(name="pool_max", kind="gauge", help="Connections that there may be"),
     ),
     gauges=gauges,
+    limits=limits,
+    permissions=permissions,
     saturation=saturation,
     health=HealthConfig(
         # To the first byte, and for what sends at most 1 MiB. AWS answers in 0.1 to 0.2 s, a server next door in

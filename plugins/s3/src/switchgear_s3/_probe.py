@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from switchgear.spi import ClientLimits
+
+#: Answers about what was asked for, not about who asks. Those to a HEAD have no code but the status.
+_ANSWERS = {"AccessDenied", "AllAccessDisabled", "NoSuchBucket", "403", "404"}
 
 
 async def probe(client: Any, domain: str) -> bool:
@@ -16,6 +21,23 @@ async def probe(client: Any, domain: str) -> bool:
     return True
 
 
+async def permissions(client: Any, domains: Sequence[str]) -> Mapping[str, str]:
+    """Whether the account may do what `probe` does."""
+    from botocore.exceptions import ClientError
+
+    told: dict[str, str] = {}
+    for bucket in dict.fromkeys(["", *domains]):
+        what = f"head of the bucket {bucket}" if bucket else "list buckets"
+        try:
+            await probe(client, bucket)
+            told[what] = ""
+        except ClientError as exc:
+            if exc.response.get("Error", {}).get("Code") not in _ANSWERS:
+                raise
+            told[what] = str(exc)
+    return told
+
+
 async def identify(client: Any) -> str:
     """What the server calls itself in its answers ("AmazonS3")."""
     from botocore.exceptions import ClientError
@@ -26,6 +48,18 @@ async def identify(client: Any) -> str:
     except ClientError as exc:  # those who may not list are told as well
         answer = exc.response
     return str(answer["ResponseMetadata"]["HTTPHeaders"].get("server", "S3"))
+
+
+def limits(client: Any, _settings: object) -> ClientLimits:
+    """As botocore was told."""
+    config = client.meta.config
+    attempts = config.retries.get("total_max_attempts") if config.retries else None
+    return ClientLimits(
+        timeout=config.read_timeout,
+        connect_timeout=config.connect_timeout,
+        connections=config.max_pool_connections,
+        retries=None if attempts is None else attempts - 1,
+    )
 
 
 def gauges(client: Any) -> Mapping[str, float]:
