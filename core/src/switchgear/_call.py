@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,6 +80,12 @@ class Call:
         call.outer, call.until, call.budget = self.outer, self.until, self.budget
         call.attempt = self.attempt + 1
         return call
+
+    @property
+    def arguments(self) -> tuple[tuple[Any, ...], Mapping[str, Any]] | None:
+        """What the function is called with; None for one that holds that itself, as a guard's does."""
+        fn: Any = self.fn
+        return (fn.args, fn.keywords) if isinstance(fn, partial) else None
 
     def remaining(self) -> float:
         """Seconds until its deadline; infinity without one. Nothing may wait for longer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial, wraps
 from math import inf
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
@@ -140,9 +140,9 @@ class Pipeline:
         finally:
             call.leave()
 
-    def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Await `fn(*args, **kwargs)` inside all strategies."""
-        return self.run(self.operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn)
+        return self.run(self.operation, "", partial(fn, *args, **kwargs))
 
     def __call__(self, fn: Callable[P, T], /) -> Callable[P, T]:
         """Decorate a coroutine function, or a plain function where no strategy needs an event loop.
@@ -158,7 +158,7 @@ class Pipeline:
 
         @wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await self.run(operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn)
+            return await self.run(operation, "", partial(fn, *args, **kwargs))
 
         return cast("Callable[P, T]", guarded)
 
@@ -169,7 +169,7 @@ class Pipeline:
 
         @wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
-            call = Call(self, operation, "", partial(fn, *args, **kwargs) if args or kwargs else fn)
+            call = Call(self, operation, "", partial(fn, *args, **kwargs))
             call.enter()
             try:
                 result: T = stack(call)

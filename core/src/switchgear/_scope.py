@@ -14,7 +14,7 @@ class Scope(NamedTuple):
     """Immutable, as it is shared by tasks. A call looks it up once."""
 
     criticality: Criticality = Criticality.CRITICAL
-    #: Service -> why its calls are refused here.
+    #: Service ("llm"), or a domain of one ("llm[gpt-4o]") -> why its calls are refused here.
     forbidden: Mapping[str, str] = {}
     #: The services whose active check runs here: its calls go by the check's permit and need none of their own.
     probing: tuple[Any, ...] = ()

@@ -70,7 +70,7 @@ class Service:
 
     def _check_scope(self, here: Scope, domain: str) -> None:
         """Refuse what the scope of the call forbids, and what is shed under the present pressure."""
-        if why := here.forbidden.get(self.name):
+        if why := here.forbidden.get(self.name) or here.forbidden.get(f"{self.name}[{domain}]"):
             raise self.refusal(self.name, domain, self.group.main.machine_state, None, why)
         if sheds(here.criticality, self.pressure):
             fullest = max(self.saturated, key=self.saturated.__getitem__, default="it")
