@@ -344,7 +344,8 @@ class Reference:
 
     def operate(self, operation: str, seconds: float = inf) -> None:
         if operation == "hold_probes":
-            self.held_until = self.now + seconds
+            if self.state in {"OPEN", "FORCED_OPEN", "HALF_OPEN"}:
+                self.held_until = self.now + seconds
             return
         if operation == "reset":
             self.attempt = 0.0
@@ -355,6 +356,8 @@ class Reference:
         assert reason == "operator" or reason in EDGES[self.state, state]
         self.log.append((self.state, state, reason))
         recovered = reason == "probes_passed"
+        if state != "HALF_OPEN":
+            self.held_until = -inf
         self.begin()
         self.state, self.since, self.until = state, self.now, until
         if recovered and self.config.ramp is not None:

@@ -326,12 +326,12 @@ class MachineComparison(Comparison):
     """The machine alone."""
 
     def make(self, config: BreakerConfig) -> BreakerMachine:
-        machine = BreakerMachine("b", config, self.clock(), lambda: ROLL, tolerated=tolerated_for)
-        machine.lane("")
+        machine = BreakerMachine("b", config, self.clock(), lambda: ROLL)
+        machine.lane("", tolerated_for(""))
         return machine
 
     def take(self, operation_class: str, how: int, *, active: bool) -> Ticketed | None:
-        lane = self.machine.lane(operation_class)
+        lane = self.machine.lane(operation_class, tolerated_for(operation_class))
         ticket = self.machine.admit(lane, self.clock(), active=active)
         self.model.time(self.clock())
         return None if ticket is None else Ticketed(ticket, lane, self.clock())
@@ -382,13 +382,23 @@ class Running:
     permit: Permit | None = None
 
 
+class Measured:
+    """A group that only says what calls are measured by."""
+
+    tolerated_for = staticmethod(tolerated_for)
+
+    def moved(self, branch: CircuitBreaker) -> None: ...
+
+    def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None: ...
+
+
 class CircuitComparison(Comparison):
     """The breaker by real calls, in every way in which they can be made, with and without somebody watching them."""
 
     breaker: CircuitBreaker
 
     def make(self, config: BreakerConfig) -> BreakerMachine:
-        self.breaker = CircuitBreaker("b", config, classify=as_said, clock=self.clock, tolerated=tolerated_for)
+        self.breaker = CircuitBreaker("b", config, classify=as_said, clock=self.clock, group=Measured())
         self.breaker._machine._roll = lambda: ROLL
         self.ear = TransitionEar()
         self.breaker.subscribe(self.ear)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -744,6 +745,9 @@ class Listening:
 
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
         self.said.append(verdict)
+
+    def tolerated_for(self, operation_class: str) -> float:
+        return inf
 
 
 def test_a_group_hears_of_transitions_and_of_what_speaks_for_all() -> None:

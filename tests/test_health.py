@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from switchgear import CircuitBreaker, ConfigurationError, Ramp, State, Verdict
+from switchgear import BreakerGroup, CircuitBreaker, ConfigurationError, Ramp, State, Verdict
 from switchgear._aggregate import app_health, capability_health, inherited
 from switchgear._criticality import Criticality
 from switchgear._decay import DecayedSums, Evidence
@@ -28,7 +28,7 @@ from switchgear._score import (
 )
 from switchgear.testing import VirtualClock
 from tests.reports import report_of, snapshot_of
-from tests.support import as_said, breaker_of, fail, succeed
+from tests.support import SMALL, as_said, breaker_of, fail, succeed
 
 NEARLY = 1e-9  # what rounding may add to a score
 R50S = {"redis": 0.1, "s3": 0.05, "db": 0.05, "openai": 0.2}
@@ -57,6 +57,12 @@ def after(history: list[tuple[float, float]], pause: float = 0.0) -> Evidence:
     return sums.evidence(now + pause)
 
 
+def branch(clock: VirtualClock) -> CircuitBreaker:
+    """A breaker whose users are satisfied with calls of up to a second."""
+    config = HealthConfig(tolerated=1.0)
+    return BreakerGroup("b", SMALL, classify=as_said, clock=clock, tolerated_for=config.tolerated_for).branch("")
+
+
 # -- one outcome ---------------------------------------------------------------------------------------------------
 
 
@@ -76,7 +82,7 @@ def after(history: list[tuple[float, float]], pause: float = 0.0) -> Evidence:
 def test_badness_of_an_outcome(verdict: Verdict, latency: float, bad: float | None) -> None:
     """Served in time 0, tolerated or throttled one half, failed or too slow 1; ignored is no evidence (T = 1 s)."""
     clock = VirtualClock()
-    breaker = CircuitBreaker("b", classify=as_said, clock=clock, tolerated=HealthConfig(tolerated=1.0).tolerated_for)
+    breaker = branch(clock)
     permit = breaker.permit()
     clock.advance(latency)
     permit.settle(verdict)
@@ -86,7 +92,7 @@ def test_badness_of_an_outcome(verdict: Verdict, latency: float, bad: float | No
 def test_plain_successes_are_evidence_too() -> None:
     """Those that passed without the lock count like the others, and late ones among them do not pass so."""
     clock = VirtualClock()
-    breaker = CircuitBreaker("b", clock=clock, tolerated=HealthConfig(tolerated=1.0).tolerated_for)
+    breaker = branch(clock)
     for latency in (0.5,) * 30 + (2.0,) * 10:
         permit = breaker.permit()
         clock.advance(latency)

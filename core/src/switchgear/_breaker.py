@@ -21,7 +21,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from switchgear._breaker_config import BreakerConfig
-from switchgear._era import UNUSED, Bolt, Closed, Disabled, Era, HalfOpen, Lease, Ticket, Unused
+from switchgear._era import NOT_HELD, UNUSED, Bolt, Closed, Disabled, Era, HalfOpen, Lease, Ticket, Unused
 from switchgear._errors import Cause
 from switchgear._events import Event, Reason, Transition, TripSuppressed
 from switchgear._lane import FRUSTRATED, SHUT, Lane, Slot
@@ -97,24 +97,15 @@ class BreakerMachine:
     """States, windows, leases and rules of one breaker. Not thread-safe; times in seconds, never going back."""
 
     __slots__ = (
-        "_attempt", "_era", "_now", "_roll", "bolt", "causes", "config", "domain", "events", "generation", "held",
-        "lanes", "last", "late", "name", "others", "refused", "since", "state", "succeeded", "tolerated", "used",
-        "watched",
+        "_attempt", "_era", "_now", "_roll", "bolt", "causes", "config", "domain", "events", "generation",
+        "lanes", "last", "late", "name", "others", "refused", "since", "state", "succeeded", "used", "watched",
     )  # fmt: skip
 
     def __init__(
-        self,
-        name: str,
-        config: BreakerConfig,
-        now: float,
-        roll: Callable[[], float],
-        *,
-        domain: str = "",
-        tolerated: Callable[[str], float] | None = None,
+        self, name: str, config: BreakerConfig, now: float, roll: Callable[[], float], *, domain: str = ""
     ) -> None:
         self.name = name
         self.domain = domain
-        self.tolerated = tolerated  #: operation class -> seconds up to which users are satisfied; None: any time
         self.config = config
         self._roll = roll
         self._now = now
@@ -125,7 +116,6 @@ class BreakerMachine:
         self.used = now  #: when a call last asked (in a busy CLOSED era: at most a slot's length ago)
         self._era: Era = UNUSED
         self.bolt: Bolt | None = None  #: the era, while it is one of refusing
-        self.held: tuple[float, str] | None = None  #: until when no probe is admitted, and what is waited for
         self.lanes: tuple[Lane, ...] = ()
         self.last: Transition | None = None
         self.causes: tuple[Cause, ...] = ()
@@ -139,12 +129,13 @@ class BreakerMachine:
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
-    def lane(self, operation_class: str) -> Lane:
-        """The lane for calls of an operation class, made on first use."""
+    def lane(self, operation_class: str, tolerated: float = inf) -> Lane:
+        """The lane for calls of an operation class, made on first use; `tolerated` are the seconds up to which users
+        are satisfied.
+        """
         for lane in self.lanes:
             if lane.operation_class == operation_class:
                 return lane
-        tolerated = self.tolerated(operation_class) if self.tolerated else inf
         lane = Lane(operation_class, self.config.slow_after(operation_class), tolerated)
         self.lanes = (*self.lanes, lane)
         return lane
@@ -373,14 +364,18 @@ class BreakerMachine:
         return self.config.probe_with != "health" or now - self.since >= self.config.max_wait_in_half_open
 
     def hold(self, why: str, now: float, *, seconds: float) -> None:
-        """Admit no probe for so long: there is something else to wait for."""
-        self.held = self.tick(now) + seconds, why
+        """Admit no probe for so long, if there are to be any: there is something else to wait for."""
+        now = self.tick(now)
+        if isinstance(self._era, Bolt | HalfOpen):
+            self._era.held = now + seconds, why
+
+    def held(self, now: float) -> bool:
+        """Whether probes are held back."""
+        return isinstance(self._era, Bolt | HalfOpen) and now < self._era.held[0]
 
     def _lease(self, era: HalfOpen, lane: Lane, now: float) -> Lease | None:
         config = self.config
-        if self.held is not None and now < self.held[0]:
-            return None
-        if era.done + len(era.leases) >= config.permitted_calls_in_half_open:
+        if now < era.held[0] or era.done + len(era.leases) >= config.permitted_calls_in_half_open:
             return None
         lease = Lease(self.generation, lane, now, now + config.probe_timeout)
         era.leases.append(lease)
@@ -468,7 +463,7 @@ class BreakerMachine:
         if to in {OPEN, FORCED_OPEN}:
             era = Bolt(to, until, detail, self.causes)
         elif to is HALF_OPEN:
-            era = HalfOpen()
+            era = HalfOpen(self._era.held if isinstance(self._era, Bolt) else NOT_HELD)
         elif to is DISABLED:
             era = Disabled(until)
         else:
@@ -505,8 +500,8 @@ class BreakerMachine:
             return era.state, era.retry_after(now), era.detail, era.causes
         if isinstance(era, Closed):
             detail = f"it is ramping up and admits {era.share(now):.0%} of the calls"
-        elif self.held is not None and now < self.held[0]:
-            detail = self.held[1]
+        elif isinstance(era, HalfOpen) and now < era.held[0]:
+            detail = era.held[1]
         elif not self._users_probe(now):
             detail = "only the active check may probe"
         else:

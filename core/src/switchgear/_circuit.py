@@ -75,8 +75,14 @@ class Group(Protocol):
     def moved(self, branch: CircuitBreaker) -> None:
         """It changed its state."""
 
+    def tolerated_for(self, operation_class: str) -> float:
+        """Seconds up to which users are satisfied with a call of this class."""
+
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
         """A call through it came to a verdict that speaks for the whole service."""
+
+    def tells_of(self, breaker: CircuitBreaker) -> bool:
+        """Whether the calls through it are to be told of: not of those that go through another one, too."""
 
 
 class CircuitBreaker:
@@ -104,13 +110,11 @@ class CircuitBreaker:
         clock: Clock = monotonic,
         bus: Bus | None = None,
         group: Group | None = None,
-        tolerated: Callable[[str], float] | None = None,
     ) -> None:
-        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), roll, domain=domain, tolerated=tolerated)
-        self.default_lane = self._machine.lane("")
-        self._bus = bus
+        self._machine = BreakerMachine(name, config or _DEFAULT, clock(), roll, domain=domain)
+        self._group, self._bus = group, bus
+        self.default_lane = self.lane("")
         self._deliverer = 0  # the process in which somebody delivers events: none, if that is a fork's parent
-        self._group = group
         self.classify = classify
         self.classify_result = classify_result
         self.clock = clock
@@ -218,8 +222,7 @@ class CircuitBreaker:
     @property
     def held(self) -> bool:
         """Whether its probes are being held back."""
-        held = self._machine.held
-        return held is not None and self.clock() < held[0]
+        return self._machine.held(self.clock())
 
     def trip(self, reason: Reason, detail: str, *, wait: float | None = None) -> None:
         """Open for a reason that lies outside this breaker's own calls."""
@@ -255,14 +258,30 @@ class CircuitBreaker:
     def listeners_changed(self) -> None:
         """Whether every call must be seen may have changed."""
         watched = self.classify_result is not None or (self._bus is not None and self._bus.hears(Settled))
+        timed = self._timed()
         with _lock:
             self._machine.watch(watched)
+            for lane in self._machine.lanes:
+                lane.time(timed)
 
     # -- for permits and groups ----------------------------------------------------------------------------------
 
     def lane(self, operation_class: str) -> Lane:
+        tolerated = self._group.tolerated_for(operation_class) if self._group else inf
+        timed = self._timed()
         with _lock:
-            return self._machine.lane(operation_class)
+            lane = self._machine.lane(operation_class, tolerated)
+            if lane.timed != timed:
+                lane.time(timed)
+        return lane
+
+    def _timed(self) -> Callable[[str, Verdict, float], object] | None:
+        """Who is told of every call, if anybody is."""
+        if self._bus is None or not self._bus.hears_outcomes():
+            return None
+        if self._group is not None and not self._group.tells_of(self):
+            return None
+        return partial(self._bus.outcome, self.name, self.domain)
 
     @property
     def machine_state(self) -> State:
@@ -358,6 +377,8 @@ class CircuitBreaker:
             in_time = self.decide(ticket, lane, verdict, started, latency, operation, cause)
         if self._machine.events is not None:
             self._deliver()
+        if lane.timed is not None:
+            lane.timed(operation, verdict, self.clock() - started if latency is None else latency)
         if verdict.service_wide and in_time and self._group is not None:
             self._group.said_of_all(self, verdict)
 
@@ -399,7 +420,8 @@ class CircuitBreaker:
         return now - started
 
     def served(self, ticket: Ticket, lane: Lane, started: float, result: object) -> None:
-        self.settle(ticket, lane, self.judge_result(result), started)
+        if not lane.passed(ticket, "", started, self.clock()):
+            self.settle(ticket, lane, self.judge_result(result), started)
 
     def failed(self, ticket: Ticket, lane: Lane, started: float, exc: BaseException) -> None:
         self.settle(ticket, lane, self.judge(exc), started, None, exc)

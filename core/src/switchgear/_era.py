@@ -65,6 +65,11 @@ class Closed:
         return self.tally.horizon(now)
 
 
+#: Until when no probe is admitted, and what is waited for.
+Held = tuple[float, str]
+NOT_HELD: Held = (-inf, "")
+
+
 class Bolt:
     """OPEN and FORCED_OPEN: until when (infinity: until an operator), and why.
 
@@ -72,13 +77,14 @@ class Bolt:
     the lock; it ticks `refused`.
     """
 
-    __slots__ = ("_reads", "causes", "detail", "refused", "state", "until")
+    __slots__ = ("_reads", "causes", "detail", "held", "refused", "state", "until")
 
     def __init__(self, state: State, until: float, detail: str, causes: tuple[Cause, ...]) -> None:
         self.state = state
         self.until = until
         self.detail = detail
         self.causes = causes
+        self.held = NOT_HELD  #: for the probes to come
         self.refused = count()
         self._reads = 0
 
@@ -96,9 +102,10 @@ class Bolt:
 class HalfOpen:
     """One round of probes."""
 
-    __slots__ = ("decide_by", "done", "halves", "leases", "slow")
+    __slots__ = ("decide_by", "done", "halves", "held", "leases", "slow")
 
-    def __init__(self) -> None:
+    def __init__(self, held: Held) -> None:
+        self.held = held
         self.leases: list[Lease] = []
         self.done = 0
         self.halves = 0

@@ -140,7 +140,7 @@ class Switchgear:
             group = BreakerGroup(
                 name, breaker or backend.recommended, classify=backend.classify,
                 classify_result=backend.classify_result, clock=self.clock, bus=self._bus,
-                tolerated=(health or backend.health).tolerated_for,
+                tolerated_for=(health or backend.health).tolerated_for,
             )  # fmt: skip
             service = Service(name, backend, group, health)
             self.degradation.add(service)

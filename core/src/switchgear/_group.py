@@ -46,12 +46,14 @@ class BreakerGroup:
         classify_result: Callable[[Any], Verdict] | None = None,
         clock: Clock = monotonic,
         bus: Bus | None = None,
-        tolerated: Callable[[str], float] | None = None,
+        tolerated_for: Callable[[str], float] = lambda _: inf,
     ) -> None:
         self.name = name
         self.config = config
         self._classify, self._classify_result = classify, classify_result
-        self._clock, self._bus, self._tolerated = clock, bus, tolerated
+        self._clock, self._bus = clock, bus
+        #: Operation class -> seconds up to which users are satisfied with a call.
+        self.tolerated_for = tolerated_for
         self.main = self._make("", replace(config, ramp=None))
         self._branches: dict[str, CircuitBreaker] = {}
         # The whole way of a call in one look-up: (domain, operation class) -> branch and lane.
@@ -133,6 +135,11 @@ class BreakerGroup:
         detail = last.detail if last else str(verdict)
         self.main.trip(Reason.SERVICE_WIDE, f"{detail}, and that holds for all domains", wait=wait)
 
+    def tells_of(self, breaker: CircuitBreaker) -> bool:
+        # The main sees calls only while it is not closed, and those go through a branch, too. It is the first breaker
+        # to be made, when there is no attribute yet to know it by.
+        return breaker is not getattr(self, "main", breaker)
+
     # -- seeing and steering -------------------------------------------------------------------------------------
 
     @property
@@ -210,7 +217,7 @@ class BreakerGroup:
     def _make(self, domain: str, config: BreakerConfig) -> CircuitBreaker:
         return CircuitBreaker(
             self.name, config, domain=domain, classify=self._classify, classify_result=self._classify_result,
-            clock=self._clock, bus=self._bus, group=self, tolerated=self._tolerated,
+            clock=self._clock, bus=self._bus, group=self,
         )  # fmt: skip
 
     def _drop(self, domain: str) -> None:
