@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ import anyio
 from switchgear._budget import RetryBudget
 from switchgear._call import Call
 from switchgear._errors import ConfigurationError
-from switchgear._pipeline import CODE, Next, Strategy
+from switchgear._pipeline import CODE, Bound, Next, Strategy
 from switchgear._strategies._latencies import Latencies
 
 _NONE = object()
