@@ -1,0 +1,30 @@
+"""The endpoint for Prometheus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from switchgear._gear import Switchgear
+from switchgear.asgi._endpoint import Answer, Endpoint
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+def metrics(gear: Switchgear) -> Endpoint:
+    """What the gear has counted, as text. Asking makes no call to a backend."""
+
+    async def scrape(_request: Request) -> Response:
+        from switchgear.observers.prometheus import render
+
+        content, media_type = render(gear)
+        return Response(content, media_type=media_type)
+
+    return Endpoint(
+        path="/metrics",
+        handler=scrape,
+        summary="Metrics, as Prometheus reads them",
+        answers={200: Answer(meaning="The metrics.", content={"text/plain": str})},
+    )
