@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypedDict, TypeVar, 
 from switchgear._breaker import BreakerMachine
 from switchgear._breaker_config import Backoff, BreakerConfig, ProbeWith, Ramp
 from switchgear._bus import Bus
+from switchgear._call import cause_of
 from switchgear._clock import Clock, monotonic
 from switchgear._decorate import decorate
 from switchgear._era import Ticket
@@ -271,8 +272,7 @@ class CircuitBreaker:
         timed = self._timed()
         with _lock:
             lane = self._machine.lane(operation_class, tolerated)
-            if lane.timed != timed:
-                lane.time(timed)
+            lane.time(timed)
         return lane
 
     def _timed(self) -> Callable[[str, Verdict, float], object] | None:
@@ -424,6 +424,7 @@ class CircuitBreaker:
             self.settle(ticket, lane, self.judge_result(result), started)
 
     def failed(self, ticket: Ticket, lane: Lane, started: float, exc: BaseException) -> None:
+        exc = cause_of(exc, self.name)
         self.settle(ticket, lane, self.judge(exc), started, None, exc)
 
     # A classification is foreign code. When it raises, the caller still gets the call's own outcome, and the permit is

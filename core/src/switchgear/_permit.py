@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from switchgear._call import cause_of
 from switchgear._era import Ticket
 from switchgear._lane import Lane, Slot
 from switchgear._verdict import Verdict
@@ -57,6 +58,7 @@ class Permit:
         if exc is self._attempt:  # already counted as an attempt
             self.release()
         elif not self.settled:
+            exc = cause_of(exc, self._breaker.name)
             self.settle(self._breaker.judge(exc), exc)
 
     def settle(self, verdict: Verdict, cause: BaseException | None = None) -> None:
