@@ -22,10 +22,10 @@ pytestmark = pytest.mark.anyio
 
 #: Different each time, or per connection or database, or with the load of the machine: only the type can be compared.
 CHANGING = {
-    "acl_genpass", "client_id", "client_info", "client_list", "commandlog_get", "commandlog_len", "debug_object",
-    "hrandfield", "info", "keys", "lastsave", "latency_latest", "memory_malloc_stats", "memory_stats",
-    "object_idletime", "randomkey", "scan", "scan_iter", "slowlog_get", "slowlog_len", "spop", "srandmember", "time",
-    "xinfo_consumers", "xinfo_stream", "zrandmember",
+    "acl_genpass", "acl_log", "client_id", "client_info", "client_list", "commandlog_get", "commandlog_len",
+    "debug_object", "hrandfield", "info", "keys", "lastsave", "latency_latest", "memory_malloc_stats",
+    "memory_stats", "memory_usage", "object_idletime", "randomkey", "scan", "scan_iter", "slowlog_get",
+    "slowlog_len", "spop", "srandmember", "time", "xinfo_consumers", "xinfo_stream", "zrandmember",
 }  # fmt: skip
 
 
