@@ -1,4 +1,4 @@
-"""The command line, `switchgear COMMAND`: needs the extra "cli" (click and rich).
+"""The command line, `switchgear COMMAND`: needs the extra "cli".
 
 Exit codes: 0 all is well, 1 what was looked at is not, 2 it could not be done (one paragraph on standard error says
 why), 3 it is unhealthy and not only degraded, 130 interrupted.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-_NEEDS = {"click", "rich"}
+_NEEDS = {"click", "msgspec", "rich"}
 
 
 def main() -> NoReturn:

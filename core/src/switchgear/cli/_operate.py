@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -11,10 +10,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from switchgear._document import Capability, Service
 from switchgear._level import Level
 from switchgear.cli._board import in_words
-from switchgear.cli._document import capabilities, no_such, read_state, services
-from switchgear.cli._options import for_option, json_option, token_option, url_option
+from switchgear.cli._options import for_option, json_option, print_json, token_option, url_option
 from switchgear.cli._remote import Remote
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -38,7 +37,7 @@ def _limited(command: CommandT) -> CommandT:
 @_limited
 @_order_options
 def isolate(*, name: str, for_: float, reason: str, url: str, token: str | None, as_json: bool) -> None:
-    """Let no call through to the service NAME for a time: its breaker is FORCED_OPEN.
+    """Let no call through to the service NAME for a time: its breakers are FORCED_OPEN.
 
     For maintenance, or to take the load off a backend. Callers get their fallbacks, and levels fall accordingly.
 
@@ -56,7 +55,7 @@ def isolate(*, name: str, for_: float, reason: str, url: str, token: str | None,
 @click.option("--reason", default="closed from the command line", show_default=True, help=_REASON)
 @_order_options
 def close(*, name: str, reason: str, url: str, token: str | None, as_json: bool) -> None:
-    """Close the breaker of the service NAME, whoever opened it: calls go through, and it watches them anew.
+    """Close the breakers of the service NAME, whoever opened them: calls go through, and are watched anew.
 
     \b
     Examples:
@@ -73,7 +72,7 @@ def close(*, name: str, reason: str, url: str, token: str | None, as_json: bool)
 @_limited
 @_order_options
 def disable(*, name: str, for_: float, reason: str, url: str, token: str | None, as_json: bool) -> None:
-    """Switch the breaker of the service NAME off for a time: all calls go through, and nothing is counted.
+    """Switch the breakers of the service NAME off for a time: all calls go through, unwatched.
 
     \b
     Examples:
@@ -85,22 +84,16 @@ def disable(*, name: str, for_: float, reason: str, url: str, token: str | None,
 
 
 def _order(remote: Remote, name: str, order: str, body: dict[str, Any], *, as_json: bool) -> None:
-    known = services(read_state(remote))
-    if name not in known:
-        raise no_such("service", name, known)
-    remote.order(f"/api/services/{quote(name, safe='')}/{order}", body)
-    service = services(read_state(remote))[name]
+    service = remote.order(f"/api/services/{quote(name, safe='')}/{order}", body, Service)
     if as_json:
-        click.echo(json.dumps(service, indent=2))
+        print_json(service)
     else:
-        _print(Text(service["breakers"][0]["explain"]))
+        _print(Text(service.breakers[0].explain))
 
 
 @click.command()
 @click.argument("capability")
-@click.argument(
-    "level", required=False, type=click.Choice([level.name for level in reversed(Level)], case_sensitive=False)
-)
+@click.argument("level", required=False, type=click.Choice([level.name for level in reversed(Level)]))
 @for_option(required=False)
 @click.option("--reason", help=_REASON)
 @click.option("--end", is_flag=True, help="End an override before its time.")
@@ -129,20 +122,16 @@ def override(
         raise click.UsageError("Give a LEVEL to hold the capability at, or --end.")
     if not end and (for_ is None or not reason):
         raise click.UsageError("An override needs --for and --reason, lest it be forgotten and nobody know why.")
-    remote = Remote(url, token)
-    known = capabilities(read_state(remote))
-    if capability not in known:
-        raise no_such("capability", capability, known)
-    path = f"/api/capabilities/{quote(capability, safe='')}/override"
+    remote, path = Remote(url, token), f"/api/capabilities/{quote(capability, safe='')}/override"
     if end:
-        remote.order(path, {"reason": reason or "ended from the command line"}, method="DELETE")
+        body = {"reason": reason or "ended from the command line"}
+        now = remote.order(path, body, Capability, method="DELETE")
     else:
-        remote.order(path, {"level": level, "reason": reason, "for": for_})
-    now = capabilities(read_state(remote))[capability]
+        now = remote.order(path, {"level": level, "reason": reason, "for": for_}, Capability)
     if as_json:
-        click.echo(json.dumps(now, indent=2))
+        print_json(now)
     else:
-        _print(Text.assemble(f"It is offered at the level {now['level']}. ", in_words(now)))
+        _print(Text.assemble(f"{now.name} is offered at the level {now.level}. ", in_words(now)))
 
 
 def _print(text: Text) -> None:

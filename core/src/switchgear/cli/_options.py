@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
+import msgspec
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -34,6 +35,11 @@ def url_option(command: CommandT) -> CommandT:
 def json_option(command: CommandT) -> CommandT:
     """--json: for programs."""
     return click.option("--json", "as_json", is_flag=True, help="Print an object instead of text.")(command)
+
+
+def print_json(document: object) -> None:
+    """A document of msgspec's, in lines for people too."""
+    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2))
 
 
 def token_option(command: CommandT) -> CommandT:

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
 from socket import gaierror
-from typing import Any
+from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
+import msgspec
+
 from switchgear._errors import SwitchgearError
 from switchgear._keypath import is_array, is_table
 from switchgear._redact import redact
+
+T = TypeVar("T")
 
 #: Seconds without a byte. The endpoints answer from memory, and the stream of events has something to say each second.
 _PATIENCE = 5.0
@@ -34,7 +38,7 @@ class RemoteError(SwitchgearError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever it says."""
+    """What came back, be it a refusal."""
 
     status: int
     headers: Mapping[str, str]  #: their names in lower case
@@ -43,10 +47,6 @@ class Answer:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls successful
-
-    def json(self) -> Any:
-        """Its document, with nothing in its texts that could steer a terminal. Raises ValueError for what is none."""
-        return _printable(json.loads(self.body))
 
 
 class Remote:
@@ -63,36 +63,40 @@ class Remote:
         self._opener = build_opener(proxies, _Stay)
 
     def ask(self, path: str, *, method: str = "GET", body: Mapping[str, Any] | None = None) -> Answer:
-        """One request and its answer, be it a refusal."""
-        with self._in_words(), self._open(path, method, "application/json", body) as answer:
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, headers, answer.read(_MOST))
+        """One request and its answer, whatever that says."""
+        headers = {"Accept": "application/json"}
+        with self._in_words(), self._open(path, headers, method, body) as answer:
+            return Answer(
+                answer.status, {name.lower(): said for name, said in answer.headers.items()}, answer.read(_MOST)
+            )
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, type_: type[T]) -> T:
         """The document at a path."""
-        return self._document(path, self.ask(path))
+        return self._read(path, self.ask(path), type_)
 
-    def order(self, path: str, body: Mapping[str, Any], *, method: str = "POST") -> None:
-        """An operator's order."""
-        answer = self.ask(path, method=method, body=body)
-        if not answer.ok:
-            raise RemoteError(self._refusal(path, answer))
+    def order(self, path: str, body: Mapping[str, Any], type_: type[T], *, method: str = "POST") -> T:
+        """Give an operator's order; the answer is a document of what it was given to."""
+        return self._read(path, self.ask(path, method=method, body=body), type_)
 
-    def events(self) -> Iterator[tuple[str, Any]]:
-        """What happens from now on, as it happens: kind and document. Ends in a RemoteError, as all connections do."""
+    def events(self, after: int | None = None) -> Iterator[tuple[str, Any]]:
+        """What happens, as it happens: kind and document; what happened after the entry of a number first. Ends in a
+        RemoteError, as every connection does.
+        """
         path = "/events"
-        with self._in_words(), self._open(path, "GET", "text/event-stream") as answer:
+        headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": str(after)})
+        with self._in_words(), self._open(path, headers) as answer:
             if answer.status != 200:  # noqa: PLR2004 - OK
                 raise RemoteError(self._refusal(path, Answer(answer.status, {}, answer.read(_MOST))))
             for kind, data in _events(line.decode().rstrip("\r\n") for line in answer):
                 yield kind, _printable(json.loads(data))
         raise RemoteError(f"{self.url} has ended the stream of its events. Has the process been stopped?")
 
-    def _open(self, path: str, method: str, accept: str, body: Mapping[str, Any] | None = None) -> HTTPResponse:
-        headers = {"Accept": accept, "User-Agent": "switchgear"}
+    def _open(
+        self, path: str, headers: dict[str, str], method: str = "GET", body: Mapping[str, Any] | None = None
+    ) -> HTTPResponse:
         if body is not None:
             headers["Content-Type"] = "application/json"
-        if self._token is not None and method != "GET":
+        if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, headers, method=method)  # noqa: S310 - http or https, says the option
@@ -102,11 +106,15 @@ class Remote:
             return refusal  # type: ignore[return-value] # it is an answer as well
         return answer
 
-    def _document(self, path: str, answer: Answer) -> Any:
+    def _read(self, path: str, answer: Answer, type_: type[T]) -> T:
         if not answer.ok:
             raise RemoteError(self._refusal(path, answer))
         try:
-            return answer.json()
+            return msgspec.convert(_printable(json.loads(answer.body)), type_)
+        except msgspec.ValidationError as exc:
+            raise RemoteError(
+                f"{self.url} runs another version of switchgear, and this one cannot read what it says: {exc}."
+            ) from None
         except ValueError:
             raise RemoteError(
                 f"What listens at {self.url} answers, but not as switchgear does. Give the address of its endpoints "
@@ -120,8 +128,7 @@ class Remote:
         try:
             yield
         except (OSError, HTTPException) as exc:
-            inner = exc.reason if isinstance(exc, URLError) else exc
-            raise RemoteError(self._trouble(inner)) from exc
+            raise RemoteError(self._trouble(exc.reason if isinstance(exc, URLError) else exc)) from exc
 
     def _trouble(self, trouble: object) -> str:
         match trouble:
@@ -149,12 +156,15 @@ class Remote:
                 return f"{self.url} takes orders only with its token. Give it in SWITCHGEAR_TOKEN or a --token-file."
             case 401:
                 return f"{self.url} does not accept this token. Put its own into SWITCHGEAR_TOKEN or the --token-file."
-            case 403:
-                return f"{self.url} takes no such orders: {said or 'operator actions are off'}. Start it with a token."
             case status if 300 <= status < 400:  # noqa: PLR2004 - a redirection
                 return f"{self.url} is elsewhere: {answer.headers.get('location', '?')}. Give that address with --url."
+            case _ if said:
+                return f"{self.url} refuses: {said}"
             case status:
-                return f"{self.url}{path} answered {status}{f': {said}' if said else ''}."
+                return (
+                    f"{self.url}{path} answers {status}, and not as switchgear does. Give the address of its endpoints "
+                    "with --url or SWITCHGEAR_URL, with the path that they are mounted at."
+                )
 
 
 class _Stay(HTTPRedirectHandler):
@@ -162,6 +172,20 @@ class _Stay(HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+class _Problem(msgspec.Struct):
+    """What switchgear says of a refusal (RFC 9457)."""
+
+    detail: str
+
+
+def _said(answer: Answer) -> str:
+    """What a refusal says of itself, if it is switchgear's."""
+    try:
+        return redact(msgspec.convert(_printable(json.loads(answer.body)), _Problem).detail)
+    except ValueError:  # some server's own page
+        return ""
 
 
 def _is_this_machine(host: str) -> bool:
@@ -186,16 +210,8 @@ def _events(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
             data.append(value.removeprefix(" "))
 
 
-def _said(answer: Answer) -> str:
-    """What a refusal says of itself."""
-    try:
-        document = answer.json()
-    except ValueError:
-        return ""  # some server's own page
-    return redact(str(document.get("detail", ""))).rstrip(".") if is_table(document) else ""
-
-
 def _printable(value: Any) -> Any:
+    """The same, with nothing in its texts that could steer a terminal."""
     if isinstance(value, str):
         return _CONTROL.sub("\ufffd", value)
     if is_table(value):

@@ -6,19 +6,20 @@ import json
 import time
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.rule import Rule
 from rich.text import Text
 
+from switchgear._document import Entry, State
 from switchgear.cli._board import board
-from switchgear.cli._document import Entry, State, read_state
 from switchgear.cli._options import json_option, url_option
 from switchgear.cli._remote import Remote, RemoteError
+from switchgear.cli._state import read_state
 
 #: Seconds between two attempts to find the process again.
 _PAUSE = 1.0
@@ -50,7 +51,7 @@ def watch(*, url: str, as_json: bool) -> None:
         if as_json:
             _print_json(remote)
         elif console.is_terminal and not console.is_dumb_terminal:
-            _Screen(console, state, remote.get("/api/timeline")).run(remote)
+            _Screen(console, state, remote.get("/api/timeline", list[Entry])).run(remote)
         else:
             _print_lines(remote, console)
     except KeyboardInterrupt:
@@ -59,9 +60,12 @@ def watch(*, url: str, as_json: bool) -> None:
 
 def _news(remote: Remote) -> Iterator[tuple[str, Any]]:
     """All that is told from now on; "lost", with the reason, while the process is away."""
+    last = None
     while True:
         try:
-            yield from remote.events()
+            for kind, data in remote.events(after=last):
+                last = data.get("seq", last)
+                yield kind, data
         except RemoteError as error:
             yield "lost", str(error)
         time.sleep(_PAUSE)  # noqa: TID251 - there is no event loop here
@@ -69,7 +73,7 @@ def _news(remote: Remote) -> Iterator[tuple[str, Any]]:
 
 def _print_json(remote: Remote) -> None:
     for kind, data in _news(remote):
-        click.echo(json.dumps(data if kind == "lost" else {"event": kind, "data": data}), err=kind == "lost")
+        click.echo(data if kind == "lost" else json.dumps({"event": kind, "data": data}), err=kind == "lost")
 
 
 def _print_lines(remote: Remote, console: Console) -> None:
@@ -77,7 +81,7 @@ def _print_lines(remote: Remote, console: Console) -> None:
         if kind == "lost":
             click.echo(data, err=True)
         elif kind != "state":
-            console.print(_line(data), soft_wrap=True)
+            console.print(_line(msgspec.convert(data, Entry)), soft_wrap=True)
 
 
 class _Screen:
@@ -95,9 +99,9 @@ class _Screen:
             for kind, data in _news(remote):
                 self._lost = data if kind == "lost" else ""
                 if kind == "state":
-                    self._state = data
+                    self._state = msgspec.convert(data, State)
                 elif kind != "lost":
-                    self._entries.append(data)
+                    self._entries.append(msgspec.convert(data, Entry))
                 live.update(self._draw(), refresh=True)
 
     def _draw(self) -> RenderableType:
@@ -113,8 +117,9 @@ class _Screen:
 
 def _line(entry: Entry) -> Text:
     """What happened, on a line."""
-    name = f"{entry['name']}[{entry['domain']}]" if entry["domain"] else entry["name"]
-    change = f"{entry['from']} -> {entry['to']}" if entry["from"] else entry["to"] or entry["kind"]
-    time_of_day = datetime.fromisoformat(entry["at"]).astimezone().strftime("%H:%M:%S ")
-    said = f": {entry['detail']}" if entry["detail"] else ""
-    return Text.assemble((time_of_day, "dim"), (name, "bold"), f" {change} ({entry['reason']}){said}")
+    name = f"{entry.name}[{entry.domain}]" if entry.domain else entry.name
+    change = " -> ".join(filter(None, (entry.from_, entry.to))) or entry.kind
+    said = f": {entry.detail}" if entry.detail else ""
+    return Text.assemble(
+        (f"{entry.at.astimezone():%H:%M:%S} ", "dim"), (name, "bold"), f" {change} ({entry.reason}){said}"
+    )
