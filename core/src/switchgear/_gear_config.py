@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from switchgear._breaker_config import BreakerConfig
 from switchgear._graph import Capability, Graph
 from switchgear._score import HealthConfig
 from switchgear._spec import Backend
+
+if TYPE_CHECKING:
+    from switchgear._plugins import PluginInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,7 @@ class GearConfig:
 
     services: tuple[ServiceConfig, ...] = ()
     capabilities: Mapping[str, Capability] = field(default_factory=dict[str, Capability])
+    plugins: tuple[PluginInfo, ...] = ()  #: those that the services name
     source: str = ""
 
     def graph(self) -> Graph:

@@ -112,6 +112,10 @@ class Plugins:
         """All plugins by name, each of them loaded, so that its state is known."""
         return [info for name in sorted(self._offers) for info in self._once(name)[0]]
 
+    def loaded(self) -> tuple[PluginInfo, ...]:
+        """Those that were loaded so far, by name."""
+        return tuple(info for name in sorted(self._loaded) for info in self._loaded[name][0])
+
     def _once(self, name: str) -> _Loaded:
         if name not in self._loaded:
             self._loaded[name] = self._load(name)

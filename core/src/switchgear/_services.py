@@ -70,6 +70,7 @@ class Services:
         config = GearConfig(
             services=tuple(service for service in services if service is not None),
             capabilities={name: capability for name, capability in capabilities.items() if capability is not None},
+            plugins=plugins.loaded(),
             source=source,
         )
         if not self._errors:  # else what has errors of its own would be missed here
