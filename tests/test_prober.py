@@ -62,7 +62,7 @@ class Board:
 
     @asynccontextmanager
     async def probing(self) -> AsyncIterator[Heartbeat]:
-        heartbeat = Heartbeat(Prober(self._watched), self.gear.degradation, self.clock)
+        heartbeat = Heartbeat(Prober(self._watched), self.gear.degradation, self.clock, self.gear._bus)
         leave = self.gear.subscribe(heartbeat)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(heartbeat.run)

@@ -92,4 +92,14 @@ class Settled:
     at: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """A heartbeat of an entered gear: one each second, and at once when a breaker has moved."""
+
+    heard_by: ClassVar = "on_heartbeat"
+
+    lag: float  #: seconds that the event loop was late at the last one
+    at: float
+
+
 Event = Transition | TripSuppressed | Refused | Settled

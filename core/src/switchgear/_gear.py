@@ -31,6 +31,7 @@ from switchgear._spec import Backend
 
 if TYPE_CHECKING:
     from switchgear._gear_config import GearConfig, ServiceConfig
+    from switchgear._plugins import PluginInfo
 
 ClientT = TypeVar("ClientT")
 P = ParamSpec("P")
@@ -97,7 +98,7 @@ class Switchgear:
                     client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
                 self._guard(client, configured.backend, configured.name, configured.breaker, configured.health)
             prober = Prober(lambda: [(service, self._clients[name]) for name, service in list(self._services.items())])
-            self._heartbeat = Heartbeat(prober, self.degradation, self.clock)
+            self._heartbeat = Heartbeat(prober, self.degradation, self.clock, self._bus)
             tasks = await self._stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self._heartbeat.run)
             self._stack.callback(tasks.cancel_scope.cancel)
@@ -157,6 +158,11 @@ class Switchgear:
     def services(self) -> Mapping[str, Service]:
         """All services by name."""
         return dict(self._services)
+
+    @property
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """The plugins that the configuration names."""
+        return self._config.plugins if self._config else ()
 
     def service(self, name: str) -> Service:
         """The service of that name. Raises ConfigurationError, with the nearest name."""

@@ -8,8 +8,9 @@ import threading
 
 import anyio
 
+from switchgear._bus import Bus
 from switchgear._clock import Clock
-from switchgear._events import Transition
+from switchgear._events import Beat, Transition
 from switchgear._manager import DegradationManager
 from switchgear._prober import Prober
 
@@ -22,10 +23,11 @@ _IDLE_INTERVAL = 1.0
 class Heartbeat:
     """Beats until cancelled, and at once when a breaker has moved."""
 
-    def __init__(self, prober: Prober, degradation: DegradationManager, clock: Clock) -> None:
+    def __init__(self, prober: Prober, degradation: DegradationManager, clock: Clock, bus: Bus) -> None:
         self._prober = prober
         self._degradation = degradation
         self._clock = clock
+        self._bus = bus
         self._thread = threading.get_ident()
         self._woken = anyio.Event()
         #: The clock's time at the last beat; None: there was none yet.
@@ -43,6 +45,7 @@ class Heartbeat:
                 self.at = self._clock()
                 self._prober.tick()
                 self._degradation.look()
+                self._bus.publish(Beat(lag=self._degradation.lag, at=self.at))
                 interval = _INTERVAL if self._prober.check(checks) else _IDLE_INTERVAL
                 due = anyio.current_time() + interval
                 with anyio.move_on_after(interval):

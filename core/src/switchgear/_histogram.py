@@ -1,15 +1,21 @@
-"""Values counted by size."""
+"""Values counted by size; exact, from any thread and from finalizers."""
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from switchgear._lock import fork_safe
+
+# Reentrant, since a finalizer may count in the middle of counting.
+_lock = fork_safe(threading.RLock())
+
 
 class Histogram:
-    """How many values fell into each bucket, and their sum. Not thread-safe.
+    """How many values fell into each bucket, and their sum.
 
-    `bounds` are the upper bounds of the buckets, inclusive and ascending; what exceeds the last has a bucket of its own.
+    `bounds` are the upper bounds of the buckets, inclusive and ascending; what exceeds the last has one of its own.
     """
 
     __slots__ = ("bounds", "counts", "sum")
@@ -22,17 +28,19 @@ class Histogram:
     def observe(self, value: float) -> int:
         """Count a value; the result is the number of its bucket."""
         bucket = bisect_left(self.bounds, value)
-        self.counts[bucket] += 1
-        self.sum += value
+        with _lock:
+            self.counts[bucket] += 1
+            self.sum += value
         return bucket
 
     def add(self, other: Histogram) -> None:
         """Count all that another one with the same bounds has counted."""
-        self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
-        self.sum += other.sum
+        with _lock:
+            self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
+            self.sum += other.sum
 
     def copy(self) -> Histogram:
-        """What is counted by now; it does not change any more."""
+        """What is counted by now."""
         copied = Histogram(self.bounds)
         copied.add(self)
         return copied

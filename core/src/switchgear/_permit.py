@@ -46,10 +46,12 @@ class Permit:
         if self.settled:
             return
         ticket: Any = self._ticket  # a Slot, if its door is open
-        now = self._breaker.clock()
-        if now < ticket.until and now - self.started < self._lane.quick and self._latency is None and self.also is None:
+        lane, now = self._lane, self._breaker.clock()
+        if now < ticket.until and now - self.started < lane.quick and self._latency is None and self.also is None:
             self.settled = True
             next(ticket.ok)
+        elif self._latency is None and self.also is None and lane.passed(ticket, self.operation, self.started, now):
+            self.settled = True
         else:
             self.settle(Verdict.SUCCESS if result is _UNSEEN else self._breaker.judge_result(result))
 

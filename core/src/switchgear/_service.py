@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,6 +15,7 @@ from switchgear._counter import Counter
 from switchgear._criticality import sheds
 from switchgear._errors import CallNotPermitted, LimitExceeded
 from switchgear._group import BreakerGroup
+from switchgear._histogram import Histogram
 from switchgear._permit import Permit
 from switchgear._redact import describe
 from switchgear._scope import Scope, scope, within
@@ -54,7 +55,8 @@ class Service:
         #: By what its own limits of time are stretched: more than 1 while the fault may be ours rather than its.
         self.patience = 1.0
         self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}
-        self._metrics = {metric.name for metric in backend.metrics}
+        self._histograms: dict[tuple[str, tuple[tuple[str, str], ...]], Histogram] = {}
+        self._metrics = {metric.name: metric for metric in backend.metrics}
 
     def __repr__(self) -> str:
         return f"<Service {self.name} ({self.backend.name})>"
@@ -80,16 +82,21 @@ class Service:
     def saturations(self) -> Mapping[str, float]:
         """How full what its calls go through is at this moment: what ("pool") -> the share in use, 0..1."""
         used: dict[str, float] = {}
-        read = self.backend.saturation
-        if read is None:
-            return used
+        for what, share in self._read(self.backend.saturation, "saturation"):
+            used[what] = max(share, used.get(what, 0.0))
+        return used
+
+    def _read(self, of: Callable[[Any], Mapping[str, float]] | None, what: str) -> Iterator[tuple[str, float]]:
+        """What each client that is alive says."""
+        if of is None:
+            return
         for client in list(self._clients.values()):
             try:
-                for what, share in read(client).items():
-                    used[what] = max(share, used.get(what, 0.0))
+                said = of(client).items()
             except Exception as exc:  # noqa: BLE001 - foreign code; health must not end with it
-                _log.warning("The saturation of %r cannot be read: %s: %s", self, *describe(exc))
-        return used
+                _log.warning("The %s of %r cannot be read: %s: %s", what, self, *describe(exc))
+            else:
+                yield from said
 
     def adopt(self, client: object) -> None:
         """Look at this client too, as long as it lives."""
@@ -123,6 +130,31 @@ class Service:
     def counts(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], float]:
         """All counters: (metric, labels as sorted pairs) -> value."""
         return {key: counter.value for key, counter in self._counters.copy().items()}
+
+    def histogram(self, metric: str, **labels: str) -> Histogram:
+        """The histogram of a metric that the backend declares, for a guard to keep. Raises as `counter` does."""
+        if metric not in self._metrics:
+            raise KeyError(f"The backend {self.backend.name!r} declares no metric {metric!r}.")
+        key = metric, tuple(sorted(labels.items())) if labels else ()
+        known = self._histograms.get(key)
+        return known or self._histograms.setdefault(key, Histogram(self._metrics[metric].buckets))
+
+    def observe(self, metric: str, value: float, **labels: str) -> None:
+        """Add a value to a histogram that the backend declares. Raises KeyError for one that it does not."""
+        self.histogram(metric, **labels).observe(value)
+
+    def histograms(self) -> Mapping[tuple[str, tuple[tuple[str, str], ...]], Histogram]:
+        """All histograms: (metric, labels as sorted pairs) -> what is counted by now."""
+        return {key: histogram.copy() for key, histogram in self._histograms.copy().items()}
+
+    def gauges(self) -> Mapping[str, float]:
+        """What its clients show of themselves at this moment, without I/O: metric -> value, of all of them together."""
+        found: dict[str, float] = {}
+        for name, value in self._read(self.backend.gauges, "gauges"):
+            if name in self._metrics:
+                known = found.get(name, value if self._metrics[name].merged == "min" else 0.0)
+                found[name] = min(known, value) if self._metrics[name].merged == "min" else known + value
+        return found
 
     async def check(self, client: Any, breaker: CircuitBreaker) -> bool | None:
         """Run the plugin's active check of one breaker's domain under a permit of its own, also while it is closed.

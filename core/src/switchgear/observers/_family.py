@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from copy import copy
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from switchgear._histogram import Histogram
 from switchgear._spec import Metric
@@ -13,12 +14,13 @@ MOST_SERIES = 200
 #: The value of the labels of what found no place.
 OVERFLOW = "__overflow__"
 
+#: The values of a metric's labels, in its order.
 Labels = tuple[str, ...]
 ValueT = TypeVar("ValueT")
 
 
 class Family(Generic[ValueT]):
-    """Values by the values of the metric's labels, in its order. Not thread-safe.
+    """The values of one metric, by labels. Not thread-safe.
 
     Beyond 200 series the rest share one, whose labels are `__overflow__`; but for the first label, the service or the
     capability, of which there are as many as are configured. So what is summed up by service stays true.
@@ -27,22 +29,32 @@ class Family(Generic[ValueT]):
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
         self.series: dict[Labels, ValueT] = {}
-        #: How often something found no place.
-        self.overflowed = 0
+        self._overflowed = 0
 
     def place(self, labels: Labels) -> Labels:
         """The labels of the series that these are counted in."""
         if labels in self.series or len(self.series) < MOST_SERIES:
             return labels
-        self.overflowed += 1
+        self._overflowed += 1
         return (*labels[:1], *(OVERFLOW for _ in labels[1:]))
+
+    def take_overflowed(self) -> int:
+        """How often something found no place, since this was last asked."""
+        times, self._overflowed = self._overflowed, 0
+        return times
+
+    def copy(self) -> Self:
+        """What is known by now; it does not change any more."""
+        copied = copy(self)
+        copied.series = self.series.copy()
+        return copied
 
 
 class Numbers(Family[float]):
-    """Of counters and gauges."""
+    """Of a counter or a gauge."""
 
     def add(self, labels: Labels, value: float) -> None:
-        """Add to a series; gauges that are merged otherwise, are so here, too."""
+        """Add to a series, or merge with it as the metric says."""
         place = self.place(labels)
         known = self.series.get(place)
         if known is None:
@@ -51,24 +63,30 @@ class Numbers(Family[float]):
             self.series[place] = min(known, value) if self.metric.merged == "min" else known + value
 
 
+class Exemplar(NamedTuple):
+    """One of the calls that a bucket counts, and the trace that shows it."""
+
+    labels: Mapping[str, str]
+    seconds: float
+
+
 class Distributions(Family[Histogram]):
-    """Of histograms."""
+    """Of a histogram."""
+
+    def __init__(self, metric: Metric) -> None:
+        super().__init__(metric)
+        #: By labels and number of the bucket.
+        self.exemplars: dict[tuple[Labels, int], Exemplar] = {}
 
     def at(self, labels: Labels) -> Histogram:
         """The histogram of a series, made on first use."""
-        place = self.place(labels)
-        known = self.series.get(place)
+        known = self.series.get(labels)
         if known is None:
-            known = self.series[place] = Histogram(self.metric.buckets)
+            known = self.series.setdefault(self.place(labels), Histogram(self.metric.buckets))
         return known
 
-    def copy(self) -> Distributions:
-        """What is counted by now; it does not change any more."""
-        copied = Distributions(self.metric)
+    def copy(self) -> Self:
+        copied = super().copy()
         copied.series = {labels: histogram.copy() for labels, histogram in self.series.items()}
+        copied.exemplars = self.exemplars.copy()
         return copied
-
-
-def overflows(families: Iterable[Family[float] | Family[Histogram]]) -> dict[str, int]:
-    """Those in which something found no place: how often, by the metric's name."""
-    return {family.metric.name: family.overflowed for family in families if family.overflowed}
