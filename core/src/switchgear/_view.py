@@ -14,6 +14,7 @@ from switchgear._errors import ConfigurationError
 from switchgear._events import Transition
 from switchgear._gear import Switchgear
 from switchgear._level import Level, Override
+from switchgear._plugins import PluginInfo
 from switchgear._redact import describe
 from switchgear._report import Report
 from switchgear._service import Service
@@ -59,7 +60,7 @@ class View:
             suspects=found.suspects,
             capabilities=tuple(self._capability(name, found) for name in found.capabilities),
             services=tuple(self._service(service, found) for service in gear.services.values()),
-            plugins=(),
+            plugins=tuple(_plugin(info) for info in gear.plugins),
         )
 
     def service(self, name: str) -> document.Service:
@@ -124,6 +125,12 @@ class View:
                 *(_breaker(branch, probes, self._onlooker.traffic(branch, main=False)) for branch in branches),
             ),
         )
+
+
+def _plugin(info: PluginInfo) -> document.Plugin:
+    return document.Plugin(
+        name=info.name, state=str(info.state), distribution=info.dist, version=info.version, problem=info.error or ""
+    )
 
 
 def report_document(report: Report) -> document.Report:
