@@ -9,7 +9,7 @@ from typing import NoReturn
 import anyio
 import pytest
 
-from switchgear.demo._signals import Signalled, until_signalled
+from switchgear._signals import Signalled, until_signalled
 
 pytestmark = pytest.mark.anyio
 
