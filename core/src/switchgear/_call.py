@@ -36,8 +36,8 @@ class Call:
         "attempt",
         "budget",
         "domain",
-        "failed",
         "fn",
+        "limit",
         "operation",
         "outer",
         "over",
@@ -53,7 +53,9 @@ class Call:
         self.fn = fn
         self.attempt = 1
         self.over = False
+        #: The scope that ends the present attempt, and after how many seconds.
         self.timer: Scope | None = None
+        self.limit = inf
         outer = self.outer = _current.get()
         if outer is None or outer.over:
             #: When its deadline is, by the pipeline's clock.
@@ -122,4 +124,4 @@ def cause_of(exc: BaseException, name: str) -> BaseException:
     call = _current.get()
     if call is None or call.timer is None or call.pipeline.name != name or not call.timer.cancel_called:
         return exc
-    return CallTimedOut(name, call.operation.name, call.pipeline.bound.attempt_seconds)
+    return CallTimedOut(name, call.operation.name, call.limit)

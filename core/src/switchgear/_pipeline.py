@@ -116,6 +116,8 @@ class Pipeline:
         self.classify_result = classify_result
         self.refusal = refusal
         self.clock = clock
+        #: By what limits of an attempt's time are stretched: more than 1 while the fault may be on this side.
+        self.patience = 1.0
         check_order([strategy.name for strategy in strategies])
         self.bound = Bound()
         self._stack: Next = _call

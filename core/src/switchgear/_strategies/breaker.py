@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
 from typing import ClassVar
 
@@ -36,6 +37,7 @@ class Breaker(Strategy):
         return describe(self.breaker.config)
 
 
+@dataclass(eq=False)
 class GuardBreaker(Strategy):
     """The place of a service's breaker. The service's guard asks that for a permit, for what exactly it does, which
     only the guard knows; so there is nothing here to wrap.
@@ -43,8 +45,7 @@ class GuardBreaker(Strategy):
 
     name: ClassVar[str] = "breaker"
 
-    def __init__(self, config: BreakerConfig) -> None:
-        self.config = config
+    config: BreakerConfig
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
         return next

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf, isfinite
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any, ClassVar
 
 import anyio
@@ -11,11 +12,13 @@ import anyio
 from switchgear._call import Call
 from switchgear._errors import CallTimedOut, ConfigurationError
 from switchgear._pipeline import Bound, Next, Strategy, SyncNext
+from switchgear._strategies._by_class import Seconds, by_class, written
 
 
 @dataclass(eq=False)
 class Deadline(Strategy):
     """Ends a call after `seconds`, however many attempts it has made, and raises CallTimedOut, which is a TimeoutError.
+    A number holds for all classes of operations but "blocking", which waits by design; a mapping is by class.
 
     Everything further in knows of it, pipelines inside this one included: nothing waits for longer, and of two
     deadlines the nearer holds. To a breaker the end is the caller's own hurry and says nothing about the backend.
@@ -24,21 +27,18 @@ class Deadline(Strategy):
 
     name: ClassVar[str] = "deadline"
 
-    seconds: float
+    seconds: Seconds
+    _limits: Mapping[str, float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.seconds) and self.seconds > 0):
-            raise ConfigurationError(f"A deadline of {self.seconds} s cannot be met. Give a number above 0.", "seconds")
+        self._limits = by_class(self.seconds, "seconds")
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
-        seconds = self.seconds
-
         async def deadline(call: Call) -> Any:
-            outer = call.until
-            if outer < inf and outer <= call.pipeline.clock() + seconds:
-                self._in_time(call)
-                return await next(call)  # whoever set it ends this call too
-            call.until = call.pipeline.clock() + seconds
+            seconds = self._opened(call)
+            if seconds is None:
+                return await next(call)
+            outer, call.until = call.until, call.pipeline.clock() + seconds
             try:
                 with anyio.CancelScope(deadline=anyio.current_time() + seconds):
                     return await next(call)
@@ -50,27 +50,32 @@ class Deadline(Strategy):
 
     def sync(self, next: SyncNext, /) -> SyncNext:  # noqa: A002
         def deadline(call: Call) -> Any:
-            outer = call.until
-            call.until = min(outer, call.pipeline.clock() + self.seconds)
+            seconds = self._opened(call)
+            if seconds is None:
+                return next(call)
+            outer, call.until = call.until, call.pipeline.clock() + seconds
             try:
-                self._in_time(call)
                 return next(call)
             finally:
                 call.until = outer
 
         return deadline
 
-    def _in_time(self, call: Call) -> None:
-        if call.remaining() <= 0:
-            raise CallTimedOut(call.pipeline.name, call.operation.name, self.seconds, whole=True)
+    def _opened(self, call: Call) -> float | None:
+        """The seconds that it gives this call; None where it is not limited, or sooner by a call further out, which
+        whoever set that will end.
+        """
+        seconds = self._limits.get(call.operation.klass)
+        return seconds if seconds is not None and seconds < call.remaining() else None
 
     def bound(self, inner: Bound, /) -> Bound:
-        if self.seconds < inner.attempt_seconds < inf:
+        seconds = max(self._limits.values())
+        if seconds < inner.attempt_seconds < inf:
             raise ConfigurationError(
-                f"A deadline of {self.seconds:g} s is over before one attempt is, which may take "
-                f"{inner.attempt_seconds:g} s. Give the whole more time, or the attempt less.", "seconds"
+                f"A deadline of {seconds:g} s is over before one attempt, which may take {inner.attempt_seconds:g} s. "
+                "Give the whole more time, or the attempt less.", "seconds"
             )  # fmt: skip
-        return Bound(min(inner.seconds, self.seconds), inner.attempts, inner.attempt_seconds)
+        return Bound(min(inner.seconds, seconds), inner.attempts, inner.attempt_seconds)
 
     def describe(self) -> str:
-        return f"{self.seconds:g} s in all"
+        return f"{written(self.seconds)} in all"

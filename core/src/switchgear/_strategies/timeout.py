@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isfinite
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import anyio
 
 from switchgear._call import Call
-from switchgear._errors import CallTimedOut, ConfigurationError
+from switchgear._errors import CallTimedOut
 from switchgear._pipeline import Bound, Next, Strategy
+from switchgear._strategies._by_class import Seconds, by_class, written
 
 
 @dataclass(eq=False)
 class Timeout(Strategy):
-    """Ends an attempt after `seconds`, and raises CallTimedOut, which is a TimeoutError.
+    """Ends an attempt after `seconds`, and raises CallTimedOut, which is a TimeoutError. A number holds for all classes
+    of operations but "blocking", which waits by design; a mapping is by class.
 
     It stands inside the breaker, to which a timeout is a failure. A cancellation from further out passes through as
     what it is.
@@ -23,26 +25,30 @@ class Timeout(Strategy):
 
     name: ClassVar[str] = "timeout"
 
-    seconds: float
+    seconds: Seconds
+    _limits: Mapping[str, float] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.seconds) and self.seconds > 0):
-            raise ConfigurationError(f"A timeout of {self.seconds} s cannot be kept. Give a number above 0.", "seconds")
+        self._limits = by_class(self.seconds, "seconds")
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
-        seconds = self.seconds
+        limits = self._limits
 
         async def timeout(call: Call) -> Any:
-            with anyio.CancelScope(deadline=anyio.current_time() + seconds) as call.timer:
+            limit = limits.get(call.operation.klass)
+            if limit is None:
+                return await next(call)
+            call.limit = limit = limit * call.pipeline.patience
+            with anyio.CancelScope(deadline=anyio.current_time() + limit) as call.timer:
                 return await next(call)
             # A scope swallows nothing but its own cancellation, so whoever comes here ran out of time.
-            raise CallTimedOut(call.pipeline.name, call.operation.name, seconds)
+            raise CallTimedOut(call.pipeline.name, call.operation.name, limit)
 
         return timeout
 
     def bound(self, inner: Bound, /) -> Bound:
-        seconds = min(inner.seconds, self.seconds)
+        seconds = min(inner.seconds, max(self._limits.values()))
         return Bound(seconds, inner.attempts, seconds)
 
     def describe(self) -> str:
-        return f"{self.seconds:g} s an attempt"
+        return f"{written(self.seconds)} an attempt"
