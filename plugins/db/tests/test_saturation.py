@@ -21,7 +21,8 @@ saturation: Callable[[Any], Mapping[str, float]] = BACKEND.saturation
 
 async def test_a_pool_is_full_when_the_overflow_is_used_up_too(board: Board, url: str) -> None:
     """Of 2 connections kept and 2 more allowed, each that is taken is a quarter; with the fourth the next caller waits
-    in vain, for which the database is not blamed; and when all are given back it is empty."""
+    in vain, for which the database is not blamed, and the pool is: it is what limits the service's health. When all are
+    given back it is empty, and nothing does."""
     engine = board.engine(url, pool_size=2, max_overflow=2, pool_timeout=0.05)
     assert saturation(engine) == {"pool": 0.0}
     async with AsyncExitStack() as held:
@@ -32,7 +33,10 @@ async def test_a_pool_is_full_when_the_overflow_is_used_up_too(board: Board, url
         with pytest.raises(PoolTimeoutError):
             await ask(engine)
         assert board.states() == {"": "CLOSED", "read": "CLOSED"}
+        report = board.gear.degradation.look().services["db"]
+        assert (report.path, round(report.score)) == (("db", "pool_saturation"), 40)
     assert saturation(engine) == {"pool": 0.0}
+    assert board.gear.degradation.look().services["db"].limited_by == ""
 
 
 @pytest.mark.parametrize(

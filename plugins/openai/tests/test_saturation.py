@@ -36,7 +36,8 @@ def is_saturated(client: openai.AsyncOpenAI, share: float) -> bool:
 async def test_a_pool_is_as_full_as_the_share_of_its_connections_that_requests_hold(
     llm: OpenAIServer, witness: Witness
 ) -> None:
-    """From empty to full, where the next request finds no connection, and back; nobody blames the API for that."""
+    """From empty to full, where the next request finds no connection, and back. Nobody blames the API for that: what
+    limits the service's health is the pool."""
     async with limited(llm.base_url, 2) as client:
         witness.guard(client)
         assert saturation(client) == {"pool": 0.0}
@@ -47,8 +48,11 @@ async def test_a_pool_is_as_full_as_the_share_of_its_connections_that_requests_h
                 await until(partial(is_saturated, client, held))
             assert "APITimeoutError" in (await outcome(chat(client))).raised
             assert witness.state() == "CLOSED"
+            report = witness.gear.degradation.look().services["llm"]
+            assert (report.path, round(report.score)) == (("llm", "pool_saturation"), 40)
             await llm.heal()
         assert saturation(client) == {"pool": 0.0}
+        assert witness.gear.degradation.look().services["llm"].limited_by == ""
 
 
 async def test_connections_without_a_limit_are_never_all_in_use(llm: OpenAIServer, witness: Witness) -> None:

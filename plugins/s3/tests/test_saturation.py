@@ -26,7 +26,8 @@ async def test_a_pool_is_as_full_as_the_share_of_its_connections_that_carry_some
     connect: Callable[..., Any], gear: Switchgear, log: Log, bucket: str
 ) -> None:
     """Nothing is known before the first request. Then each object whose bytes are not read holds one of three
-    connections; at the third the next call waits, and goes on when one is given back."""
+    connections; at the third the next call waits, and goes on when one is given back. Meanwhile it is the pool that
+    limits the service's health."""
     client = guard(await connect(max_pool_connections=3), gear, name="files", breaker=QUICK)
     assert saturation(client) == {}
     await client.put_object(Bucket=bucket, Key="large", Body=LARGE)
@@ -38,9 +39,12 @@ async def test_a_pool_is_as_full_as_the_share_of_its_connections_that_carry_some
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: client.head_object(Bucket=bucket, Key="large"))
         await until(lambda: waiting(client) == 1)
+        report = gear.degradation.look().services["files"]
+        assert (report.path, round(report.score)) == (("files", "pool_saturation"), 40)
         for body in bodies:
             assert await body.read() == LARGE
     await until(lambda: saturation(client) == {"pool": 0.0})
+    assert gear.degradation.look().services["files"].limited_by == ""
     assert {event.verdict.name for event in log.settled} == {"SUCCESS"}
 
 
