@@ -77,7 +77,7 @@ def _services(state: State) -> Table:
             f"{fsum(one.per_second for one in calls) + main.traffic.refused:.1f}",
             _alarming(fsum(one.failed for one in calls)),
             _alarming(refused),
-            "" if p95 is None else f"{1000 * p95:.0f} ms",
+            "" if p95 is None else f"{1000 * p95:.0f} ms" if p95 < 1 else f"{p95:.1f} s",
         )
     return table
 
@@ -98,11 +98,10 @@ def _breakers(service: Service) -> Text:
 
 
 def _state_of(breaker: Breaker) -> Text:
-    """Its state and what comes next."""
+    """Its state, and for how long."""
     if breaker.state == "CLOSED" and breaker.share < 1:
         return Text(f"CLOSED, {breaker.share:.0%}", style="cyan")
-    until = breaker.retry_after
-    comes = "" if until is None else f", probes in {span(until)}" if breaker.state == "OPEN" else f" for {span(until)}"
+    comes = "" if breaker.retry_after is None else f", {span(breaker.retry_after)}"
     return Text(f"{breaker.state}{comes}", style=_STATES.get(breaker.state, _OTHER))
 
 

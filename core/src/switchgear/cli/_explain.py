@@ -60,11 +60,9 @@ def _of_service(service: Service) -> Iterator[Text]:
         yield Text("  It is a root cause: nothing that it requires is impaired.")
     if service.suspected:
         yield Text("  So much failed within the same moments that the fault may be this process's own.")
-    main, *branches = service.breakers
-    yield Text(f"  {main.explain}")
-    for branch in branches:
-        if branch.state != "CLOSED" or branch.share < 1:
-            yield Text(f"  {branch.explain}")
+    amiss = [breaker for breaker in service.breakers if breaker.state != "CLOSED" or breaker.share < 1]
+    for breaker in amiss or service.breakers[:1]:
+        yield Text(f"  {breaker.explain}")
 
 
 def _of_capability(capability: Capability) -> Iterator[Text]:

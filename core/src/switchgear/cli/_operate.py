@@ -13,12 +13,10 @@ from rich.text import Text
 from switchgear._document import Capability, Service
 from switchgear._level import Level
 from switchgear.cli._board import in_words
-from switchgear.cli._options import for_option, json_option, print_json, token_option, url_option
+from switchgear.cli._options import for_option, json_option, print_json, reason_option, token_option, url_option
 from switchgear.cli._remote import Remote
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-
-_REASON = "Why, for those who will wonder about it. It is kept with the order."
 
 
 def _order_options(command: CommandT) -> CommandT:
@@ -28,8 +26,7 @@ def _order_options(command: CommandT) -> CommandT:
 
 
 def _limited(command: CommandT) -> CommandT:
-    command = click.option("--reason", required=True, help=_REASON)(command)
-    return for_option(required=True)(command)
+    return for_option(required=True)(reason_option(required=True)(command))
 
 
 @click.command()
@@ -52,9 +49,9 @@ def isolate(*, name: str, for_: float, reason: str, url: str, token: str | None,
 
 @click.command()
 @click.argument("name")
-@click.option("--reason", default="closed from the command line", show_default=True, help=_REASON)
+@reason_option(required=False)
 @_order_options
-def close(*, name: str, reason: str, url: str, token: str | None, as_json: bool) -> None:
+def close(*, name: str, reason: str | None, url: str, token: str | None, as_json: bool) -> None:
     """Close the breakers of the service NAME, whoever opened them: calls go through, and are watched anew.
 
     \b
@@ -64,7 +61,7 @@ def close(*, name: str, reason: str, url: str, token: str | None, as_json: bool)
 
     Exit codes: 0 done, 2 it could not be done.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
-    _order(Remote(url, token), name, "close", {"reason": reason}, as_json=as_json)
+    _order(Remote(url, token), name, "close", {"reason": reason or "closed from the command line"}, as_json=as_json)
 
 
 @click.command()
@@ -95,7 +92,7 @@ def _order(remote: Remote, name: str, order: str, body: dict[str, Any], *, as_js
 @click.argument("capability")
 @click.argument("level", required=False, type=click.Choice([level.name for level in reversed(Level)]))
 @for_option(required=False)
-@click.option("--reason", help=_REASON)
+@reason_option(required=False)
 @click.option("--end", is_flag=True, help="End an override before its time.")
 @_order_options
 def override(

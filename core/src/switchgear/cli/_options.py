@@ -14,6 +14,8 @@ import msgspec
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
+#: Seconds that an order may hold; the endpoints take no longer one.
+_LONGEST = 24 * 3600.0
 _UNITS = 3600.0, 60.0, 1.0  # seconds, as in:
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _TOKEN = re.compile(r"[!-~]+")  # what may stand in a header
@@ -59,6 +61,12 @@ def for_option(*, required: bool) -> Callable[[CommandT], CommandT]:
     return click.option("--for", "for_", metavar="DURATION", required=required, callback=_duration, help=told)
 
 
+def reason_option(*, required: bool) -> Callable[[CommandT], CommandT]:
+    """--reason: why an order was given."""
+    told = "Why, for those who will wonder about it. It is kept with the order."
+    return click.option("--reason", required=required, callback=_reason, help=told)
+
+
 def _url(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     try:
         parts = urlsplit(value)
@@ -86,4 +94,12 @@ def _duration(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     seconds = sum(float(number) * unit for number, unit in zip(numbers, _UNITS, strict=False))
     if not seconds:
         raise click.BadParameter(f"{value!r} is no length of time. Write it like 90s, 10m or 1h30m.")
+    if seconds > _LONGEST:
+        raise click.BadParameter("an order holds for 24h at most. What is to last longer belongs in the configuration.")
     return seconds
+
+
+def _reason(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.search(r"\w", value):
+        raise click.BadParameter("say it in a word or more.")
+    return value

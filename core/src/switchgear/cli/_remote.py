@@ -175,8 +175,9 @@ class _Stay(HTTPRedirectHandler):
 
 
 class _Problem(msgspec.Struct):
-    """What switchgear says of a refusal (RFC 9457)."""
+    """What switchgear says of a refusal (RFC 9457); others say less."""
 
+    title: str
     detail: str
 
 

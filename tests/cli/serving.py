@@ -1,0 +1,79 @@
+"""A process to look at: the real endpoints over real HTTP, in a thread of this one, of a shop with toy backends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from switchgear import Criticality, Switchgear
+from switchgear.asgi import create_app
+from tests.backends import GET, Client, backend_of
+from tests.support import DOWN, SMALL
+
+TOKEN = "a-token-of-the-operators"
+
+
+class Shop:
+    """db is required by checkout, cache is preferred by it; search stands on index alone and may be missing."""
+
+    def __init__(self, token: str | None) -> None:
+        self.gear = Switchgear()
+        self._token = token
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._server: uvicorn.Server | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="shop")
+
+    def fails(self, service: str, times: int = SMALL.minimum_number_of_calls) -> None:
+        """So many calls to it fail; as many as that open its breaker."""
+        for _ in range(times):
+            with contextlib.suppress(type(DOWN)), self.gear.service(service).admit(GET, "shard-1"):
+                raise DOWN
+        self.gear.degradation.look()  # rather than wait for the next heartbeat
+
+    def serves(self, service: str, times: int = 100) -> None:
+        for _ in range(times):
+            self.gear.client(service).get("shard-1")
+        self.gear.degradation.look()
+
+    def start(self) -> None:
+        self._thread.start()
+        assert self._started.wait(20)
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+        self._thread.join(20)
+        self._socket.close()
+        assert not self._thread.is_alive()
+
+    async def _run(self) -> None:
+        async with self.gear as gear:
+            for name in ("db", "cache", "index"):
+                gear.guard(Client(name), backend_of(), name=name)
+            gear.capability("checkout", requires=["db"], prefers={"cache": 0.4})
+            gear.capability("search", requires=["index"], criticality=Criticality.BEST_EFFORT)
+            app: Any = create_app(gear, token=self._token)
+            config = uvicorn.Config(
+                app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1, access_log=False
+            )
+            self._server = uvicorn.Server(config)
+            self._started.set()
+            await self._server.serve(sockets=[self._socket])
+
+
+@contextlib.contextmanager
+def serving(*, token: str | None = TOKEN) -> Iterator[Shop]:
+    shop = Shop(token)
+    shop.start()
+    try:
+        yield shop
+    finally:
+        shop.stop()
