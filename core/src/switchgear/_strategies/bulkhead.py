@@ -1,0 +1,124 @@
+"""So many calls at once, and no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, ClassVar
+
+import anyio
+
+from switchgear._call import Call
+from switchgear._errors import ConfigurationError
+from switchgear._pipeline import Bound, Next, Strategy
+from switchgear._scope import Scope, scope
+from switchgear._strategies._line import Line, Waiter
+
+
+@dataclass(eq=False)
+class Bulkhead(Strategy):
+    """At most `limit` calls are under way at once; up to `queue` more wait for a place, each at most `max_wait` seconds
+    and never past its deadline. Any other call is refused with LimitExceeded.
+
+    Who waits is served by criticality, and in order within it. In a full queue the last of the least important gives
+    way to a call that matters more. A place is held until the call is over, however it ends. While there are places a
+    call costs two additions. A bulkhead belongs to one event loop.
+    """
+
+    name: ClassVar[str] = "bulkhead"
+
+    limit: int = 25  # as resilience4j's
+    queue: int = 0
+    max_wait: float = inf
+    in_flight: int = field(default=0, init=False)
+    _line: Line = field(default_factory=Line, init=False, repr=False)
+    _refused: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise ConfigurationError(f"A bulkhead of {self.limit} calls lets none through. Give at least 1.", "limit")
+        if self.queue < 0:
+            raise ConfigurationError(f"A queue cannot have {self.queue} places. Give 0 or more.", "queue")
+        if not self.max_wait > 0:
+            raise ConfigurationError(
+                f"{self.max_wait} s is no time to wait. Give more than 0, or no queue.", "max_wait"
+            )
+
+    def __call__(self, next: Next, /) -> Next:  # noqa: A002
+        line = self._line
+
+        async def bulkhead(call: Call) -> Any:
+            if self.in_flight < self.limit:  # then nobody waits
+                self.in_flight += 1
+            else:
+                await self._wait(call)
+            try:
+                return await next(call)
+            finally:
+                self.in_flight -= 1
+                if line.length:
+                    self._fill()
+
+        return bulkhead
+
+    def resize(self, limit: int) -> None:
+        """Go by another limit. Calls under way stay; waiting ones have the places that are new."""
+        self.limit = limit
+        if self._line.length:
+            self._fill()
+
+    @property
+    def waiting(self) -> int:
+        return self._line.length
+
+    def _fill(self) -> None:
+        """Give free places to who waits for them, here and now: no call that comes in between can take them."""
+        now = anyio.current_time()
+        while self.in_flight < self.limit and (waiter := self._line.first(now)) is not None:
+            self._line.leave(waiter)
+            self.in_flight += 1
+            waiter.served = True
+            waiter.wake()
+
+    async def _wait(self, call: Call) -> None:
+        line, criticality = self._line, (scope.get() or Scope()).criticality
+        if line.length >= self.queue:
+            loser = line.giving_way(criticality)
+            if loser is None:
+                raise self._refusal(call)
+            line.leave(loser)
+            loser.wake()
+        now, event = anyio.current_time(), anyio.Event()
+        waiter = Waiter(criticality, min(now + self.max_wait, anyio.current_effective_deadline()), event.set)
+        line.join(waiter)
+        try:
+            with anyio.CancelScope(deadline=now + self.max_wait):
+                await event.wait()
+        except BaseException:
+            if waiter.served:  # and cancelled before it noticed
+                self.in_flight -= 1
+                self._fill()
+            raise
+        finally:
+            line.leave(waiter)
+        if not waiter.served:
+            raise self._refusal(call)
+
+    def _refusal(self, call: Call) -> Exception:
+        self._refused += 1
+        queued = f" and {self._line.length} wait" if self.queue else ""
+        return call.refusal(self.name, f"{self.in_flight} calls are under way{queued}, of {self.describe()}")
+
+    def bound(self, inner: Bound, /) -> Bound:
+        return Bound(inner.seconds + (self.max_wait if self.queue else 0.0), inner.attempts, inner.attempt_seconds)
+
+    def describe(self) -> str:
+        waiting = f", {self.queue} may wait" if self.queue else ""
+        limit = f" for {self.max_wait:g} s" if self.queue and self.max_wait < inf else ""
+        return f"{self.limit} at once{waiting}{limit}"
+
+    def saturation(self) -> float:
+        return self.in_flight / self.limit
+
+    def counts(self) -> dict[str, float]:
+        return {"in_flight": self.in_flight, "waiting": self._line.length, "refused": self._refused}
