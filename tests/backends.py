@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +10,13 @@ from typing import Any
 import anyio
 
 from switchgear import BreakerConfig, Service
-from switchgear.spi import Backend, Metric, Operation
+from switchgear.spi import Backend, HealthConfig, Metric, Operation
 from tests.support import SMALL, as_said
 
 GET = Operation(name="toy.get")
 
 
-@dataclass
+@dataclass(eq=False)
 class Client:
     """Keeps a list of what happened to it."""
 
@@ -69,6 +69,8 @@ def backend_of(
     probe: bool = True,
     connect: Callable[[Settings], AbstractAsyncContextManager[Client]] = connect,
     name: str = "toy",
+    saturation: Callable[[Client], Mapping[str, float]] | None = None,
+    health: HealthConfig | None = None,
 ) -> Backend[Client, Settings]:
     return Backend(
         name=name,
@@ -78,6 +80,8 @@ def backend_of(
         classify=as_said,
         probe=check if probe else None,
         metrics=(Metric(name="hits", kind="counter", help="Answers from it."),),
+        saturation=saturation,
+        health=health or HealthConfig(),
         recommended=recommended,
     )
 

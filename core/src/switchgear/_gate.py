@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from switchgear._degradation import Assessment
 from switchgear._errors import CapabilityNotOffered, ConfigurationError
@@ -17,12 +17,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Gate(Protocol):
+    """Decorates any coroutine function."""
+
+    def __call__(self, fn: Callable[P, Awaitable[T]], /) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+
 def gate(
     degradation: DegradationManager, capability: str, at_least: Level, otherwise: Callable[P, Awaitable[T]] | None
-) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]:
     """The decorator that `Switchgear.requires` makes."""
 
-    def decorator(fn: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    def decorator(fn: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
         @wraps(fn)
         async def gated(*args: P.args, **kwargs: P.kwargs) -> T:
             found = degradation.assessment()
@@ -46,7 +52,7 @@ def _why(found: Assessment, capability: str) -> str:
     report = found.capabilities[capability]
     if override is not None:
         return f"an operator has decided so: {override.reason}"
-    return f"{' <- '.join(report.path)}: {report.reason}" if report.limited_by else "it was worse a moment ago"
+    return f"{' <- '.join(report.path)}: {report.reason}" if report.impaired else "it was worse a moment ago"
 
 
 def _failed(degradation: DegradationManager, found: Assessment, capability: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from os import PathLike
 from types import MappingProxyType, TracebackType
@@ -16,7 +16,7 @@ from switchgear._circuit import CircuitBreaker
 from switchgear._clock import Clock, monotonic
 from switchgear._criticality import Criticality
 from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
-from switchgear._gate import gate
+from switchgear._gate import Gate, gate
 from switchgear._graph import Capability
 from switchgear._group import BreakerGroup
 from switchgear._heartbeat import Heartbeat
@@ -221,13 +221,19 @@ class Switchgear:
             raise ConfigurationError.unknown("service or capability", name, reports)
         return reports[name]
 
+    @overload
+    def requires(self, capability: str, *, at_least: Level = ...) -> Gate: ...
+    @overload
+    def requires(
+        self, capability: str, *, at_least: Level = ..., otherwise: Callable[P, Awaitable[T]]
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Coroutine[Any, Any, T]]]: ...
     def requires(
         self,
         capability: str,
         *,
         at_least: Level = Level.MINIMAL,
-        otherwise: Callable[P, Awaitable[T]] | None = None,
-    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        otherwise: Callable[..., Awaitable[Any]] | None = None,
+    ) -> Callable[[Callable[..., Awaitable[Any]]], Callable[..., Coroutine[Any, Any, Any]]]:
         """Decorate a coroutine function that serves a capability: it runs while the level is high enough, and
         `otherwise` while it is not; without that, CapabilityNotOffered is raised.
 

@@ -208,8 +208,14 @@ def _unconnected(name: str) -> Report:
 
 def _refusing(snapshots: list[Snapshot], config: BreakerConfig) -> Refusing | None:
     """When the first of the breakers that refuse would let probes in."""
-    due = [one.at + (one.retry_after or 0.0) for one in snapshots if one.state in _REFUSING]
+    due = [_due(one) for one in snapshots if one.state in _REFUSING]
     return Refusing(min(due), config.backoff.initial) if due else None
+
+
+def _due(one: Snapshot) -> float:
+    if one.state is State.HALF_OPEN:
+        return one.since
+    return inf if one.retry_after is None else one.at + one.retry_after
 
 
 class _Watcher:

@@ -1,0 +1,126 @@
+"""The gate of a capability: what runs at which level, and what a fallback may not touch."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from switchgear import CallNotPermitted, CapabilityNotOffered, ConfigurationError, Level, SwitchgearError
+from tests.backends import GET
+from tests.test_manager import Board
+
+pytestmark = pytest.mark.anyio
+
+
+def board_of() -> Board:
+    board = Board("db", "cache")
+    board.gear.capability("checkout", requires=["db"], prefers={"cache": 0.2})
+    return board
+
+
+async def test_while_the_level_is_high_enough_it_runs() -> None:
+    """With its own arguments, result and name."""
+    board = board_of()
+
+    @board.gear.requires("checkout", at_least=Level.REDUCED)
+    async def pay(amount: int, *, currency: str) -> str:
+        """Takes money."""
+        return f"{amount} {currency}"
+
+    assert await pay(3, currency="EUR") == "3 EUR"
+    assert (pay.__name__, pay.__doc__) == ("pay", "Takes money.")
+
+
+async def test_below_it_the_fallback_runs_instead() -> None:
+    """With the same arguments."""
+    board = board_of()
+
+    async def later(amount: int) -> str:
+        return f"{amount} queued"
+
+    @board.gear.requires("checkout", otherwise=later)
+    async def pay(amount: int) -> str:
+        raise AssertionError("it must not run")
+
+    board.fell("db")
+    board.clock.advance(0.1)
+    assert await pay(3) == "3 queued"
+
+
+async def test_without_a_fallback_it_says_why() -> None:
+    """What is off, what limits it, and since nobody is to blame here, what to do; it travels between processes."""
+    board = board_of()
+
+    @board.gear.requires("checkout", at_least=Level.FULL)
+    async def pay() -> None: ...
+
+    board.fell("db")
+    board.clock.advance(0.1)
+    with pytest.raises(CapabilityNotOffered) as error:
+        await pay()
+    assert (error.value.capability, error.value.level, error.value.at_least) == ("checkout", "OFF", "FULL")
+    assert "checkout <- db <- " in str(error.value)
+    assert isinstance(error.value, SwitchgearError)
+    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)
+
+
+async def test_an_operators_decision_is_named_as_such() -> None:
+    """With the reason that was given."""
+    board = board_of()
+
+    @board.gear.requires("checkout")
+    async def pay() -> None: ...
+
+    board.manager.override("checkout", Level.OFF, "the bank is being moved", for_=60.0)
+    with pytest.raises(CapabilityNotOffered, match="the bank is being moved"):
+        await pay()
+
+
+async def test_a_level_that_has_yet_to_rise_again_is_named_as_such() -> None:
+    """Nothing limits it any more, but it is not held long enough."""
+    board = board_of()
+
+    @board.gear.requires("checkout")
+    async def pay() -> None: ...
+
+    board.fell("db")
+    board.manager.look()
+    board.gear.breaker("db").reset()
+    board.clock.advance(60.0)
+    board.manager.look()
+    with pytest.raises(CapabilityNotOffered, match="it was worse a moment ago"):
+        await pay()
+
+
+async def test_a_fallback_may_not_touch_what_has_failed() -> None:
+    """Such a call is refused even where a probe would be admitted; what is well may be used."""
+    board = board_of()
+    used: list[str] = []
+
+    async def from_cache() -> None:
+        board.gear.service("cache").admit(GET).succeed()
+        used.append("cache")
+        board.gear.service("db").admit(GET).succeed()
+
+    @board.gear.requires("checkout", otherwise=from_cache)
+    async def pay() -> None: ...
+
+    board.fell("db")
+    board.manager.look()
+    board.clock.advance(8.0)
+    with pytest.raises(CallNotPermitted, match="it has failed checkout, whose fallback may not depend on it"):
+        await pay()
+    assert used == ["cache"]
+    board.serve("db")  # others may
+
+
+async def test_a_capability_that_there_is_not_is_said_when_it_is_asked_for() -> None:
+    """With the nearest name."""
+    board = board_of()
+
+    @board.gear.requires("chekout")
+    async def pay() -> None: ...
+
+    with pytest.raises(ConfigurationError, match="Did you mean 'checkout'"):
+        await pay()
