@@ -48,13 +48,17 @@ class Feed:
         """The stream, to one client."""
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else self.timeline.seq  # noqa: PLR2004
-        return _Stream(self._frames(after), sep="\n", ping=0, send_timeout=_PATIENCE)
+        leaving = anyio.Event()
+        return _Stream(
+            self._frames(after, leaving), sep="\n", ping=0, send_timeout=_PATIENCE,
+            shutdown_event=leaving, shutdown_grace_period=1.5 * _PERIOD,
+        )  # fmt: skip
 
-    async def _frames(self, after: int) -> AsyncGenerator[bytes]:
+    async def _frames(self, after: int, leaving: anyio.Event) -> AsyncGenerator[bytes]:
         # A number that is still to come is of an earlier process.
         seen, told = min(after, self.timeline.seq), -1
         yield b"retry: %d\n\n" % _RETRY
-        while True:
+        while not leaving.is_set():
             for entry in self.timeline.since(seen):
                 seen = entry.seq
                 yield _entry(entry)

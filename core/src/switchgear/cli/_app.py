@@ -11,6 +11,7 @@ from switchgear.cli._check import check
 from switchgear.cli._explain import explain
 from switchgear.cli._operate import close, disable, isolate, override
 from switchgear.cli._plugins import plugins
+from switchgear.cli._serve import serve
 from switchgear.cli._status import health, status
 from switchgear.cli._watch import watch
 from switchgear.demo._command import demo
@@ -40,6 +41,7 @@ def app() -> None:
     switchgear plugins                          what is installed, and does it load
     switchgear check switchgear.toml            is the configuration right, and what does it come to
     switchgear check switchgear.toml --probe    ... and do the backends answer
+    switchgear serve --config switchgear.toml   ... again and again, with a live page
     switchgear status                           how is a running process, and what is wrong
     switchgear watch                            ... live
     switchgear explain checkout                 ... and why
@@ -58,5 +60,6 @@ app.add_command(health)
 app.add_command(isolate)
 app.add_command(override)
 app.add_command(plugins)
+app.add_command(serve)
 app.add_command(status)
 app.add_command(watch)

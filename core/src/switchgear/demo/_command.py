@@ -41,8 +41,8 @@ def demo(*, duration: float, headless: bool, as_json: bool, seed: int) -> None:
     import anyio
     from rich.console import Console
 
-    from switchgear.demo._show import show
     from switchgear._signals import Signalled, until_signalled
+    from switchgear.demo._show import show
     from switchgear.demo._summary import draw
 
     console = Console(stderr=as_json, markup=False, highlight=False)
