@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from switchgear import CallNotPermitted, CapabilityNotOffered, ConfigurationError, Level, SwitchgearError
+from switchgear import CallNotPermitted, CapabilityNotOffered, ConfigurationError, Level, State, SwitchgearError
 from tests.backends import GET
 from tests.test_manager import Board
 
@@ -94,7 +94,7 @@ async def test_a_level_that_has_yet_to_rise_again_is_named_as_such() -> None:
 
 
 async def test_a_fallback_may_not_touch_what_has_failed() -> None:
-    """Such a call is refused even where a probe would be admitted; what is well may be used."""
+    """Such a call is refused for that reason; what is well may be used."""
     board = board_of()
     used: list[str] = []
 
@@ -108,11 +108,9 @@ async def test_a_fallback_may_not_touch_what_has_failed() -> None:
 
     board.fell("db")
     board.manager.look()
-    board.clock.advance(8.0)
     with pytest.raises(CallNotPermitted, match="it has failed checkout, whose fallback may not depend on it"):
         await pay()
     assert used == ["cache"]
-    board.serve("db")  # others may
 
 
 async def test_a_capability_that_there_is_not_is_said_when_it_is_asked_for() -> None:
@@ -123,4 +121,45 @@ async def test_a_capability_that_there_is_not_is_said_when_it_is_asked_for() -> 
     async def pay() -> None: ...
 
     with pytest.raises(ConfigurationError, match="Did you mean 'checkout'"):
+        await pay()
+
+
+async def test_half_open_breakers_get_their_probes_through_the_gate() -> None:
+    """Else a backend without a check of its own would stay away for ever; who is no probe gets the fallback."""
+    board = board_of()
+    served: list[str] = []
+
+    async def later() -> None:
+        served.append("later")
+
+    @board.gear.requires("checkout", otherwise=later)
+    async def pay() -> None:
+        board.serve("db", times=1)
+        served.append("paid")
+
+    board.fell("db")
+    board.manager.look()
+    await pay()
+    board.clock.advance(8.0)
+    board.manager.look()
+    while board.gear.breaker("db", "").machine_state is not State.CLOSED:
+        await pay()
+    assert served == ["later", "paid", "paid", "paid"]
+    await pay()  # the level rises later than the breaker closes
+    assert served[-1] == "later"
+
+
+async def test_an_operators_decision_lets_no_probe_through() -> None:
+    """It is about the capability, not about the backend."""
+    board = board_of()
+
+    @board.gear.requires("checkout")
+    async def pay() -> None:
+        raise AssertionError("it must not run")
+
+    board.fell("db")
+    board.manager.override("checkout", Level.OFF, "maintenance", for_=60.0)
+    board.clock.advance(8.0)
+    board.manager.look()
+    with pytest.raises(CapabilityNotOffered):
         await pay()

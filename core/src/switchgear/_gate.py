@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from switchgear._degradation import Assessment
-from switchgear._errors import CapabilityNotOffered, ConfigurationError
+from switchgear._errors import CallNotPermitted, CapabilityNotOffered, ConfigurationError
 from switchgear._level import Level
 from switchgear._manager import DegradationManager
 from switchgear._report import Status
@@ -37,6 +38,10 @@ def gate(
                 raise ConfigurationError.unknown("capability", capability, found.levels)
             if level >= at_least:
                 return await fn(*args, **kwargs)
+            if capability not in found.overrides and degradation.probing(capability):
+                # Were all callers kept away, nobody would find out that the backend is back.
+                with suppress(CallNotPermitted):
+                    return await fn(*args, **kwargs)
             if otherwise is None:
                 raise CapabilityNotOffered(capability, str(level), str(at_least), _why(found, capability))
             with forbidding(_failed(degradation, found, capability)):

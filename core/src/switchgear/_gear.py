@@ -237,7 +237,9 @@ class Switchgear:
         """Decorate a coroutine function that serves a capability: it runs while the level is high enough, and
         `otherwise` while it is not; without that, CapabilityNotOffered is raised.
 
-        The fallback may not use the services that have failed the capability: such calls are refused at once.
+        The fallback may not use the services that have failed the capability: such calls are refused at once. While one
+        of these is half-open, callers are let through to find out whether it is back; those that its breaker does not
+        admit get the fallback.
         """
         return gate(self.degradation, capability, at_least, otherwise)
 
@@ -261,6 +263,11 @@ class Switchgear:
             self._listeners_changed()
 
         return leave
+
+    @property
+    def observers(self) -> list[object]:
+        """All who hear of it at present."""
+        return self._bus.observers
 
     def _listeners_changed(self) -> None:
         for service in list(self._services.values()):

@@ -119,6 +119,12 @@ class DegradationManager:
         age = self._clock() - self._assessment.at
         return self.look() if age >= _FRESH or (self._moved and age >= _AT_MOST) else self._assessment
 
+    def probing(self, capability: str) -> bool:
+        """Whether a service that this depends on is half-open at this moment, and so needs calls to be judged by."""
+        services = [self._services[name] for name in self.graph.ancestors(capability) if name in self._services]
+        breakers = [one for service in services for one in (service.group.main, *service.group.branches.values())]
+        return any(breaker.machine_state is State.HALF_OPEN and not breaker.held for breaker in breakers)
+
     @contextmanager
     def pin(self) -> Generator[Assessment]:
         """One assessment for all that is asked inside: a request sees the same levels from its beginning to its end."""
