@@ -75,6 +75,12 @@ class Bus:
 
         return unsubscribe
 
+    @property
+    def observers(self) -> list[object]:
+        """All who listen, each once."""
+        listening = (observer for entries in list(self._listeners.values()) for observer, _ in entries)
+        return list({id(observer): observer for observer in listening}.values())
+
     def hears(self, event: type[Event]) -> bool:
         """Whether anybody listens to this kind of event: else it need not be built."""
         return bool(self._listeners.get(event.heard_by))

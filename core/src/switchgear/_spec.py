@@ -31,6 +31,10 @@ class Operation:
     idempotent: bool = False
 
 
+#: Labels that core gives its metrics, each of few and known values. A plugin's cannot be called so.
+CLOSED_LABELS = frozenset({"service", "capability", "verdict", "state", "from", "to", "reason", "plugin", "family"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A metric. The name carries no prefix, unit or suffix: exporters add them, and the label `service` to a plugin's.

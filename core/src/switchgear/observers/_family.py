@@ -7,7 +7,7 @@ from copy import copy
 from typing import Generic, NamedTuple, Self, TypeVar
 
 from switchgear._histogram import Histogram
-from switchgear._spec import Metric
+from switchgear._spec import CLOSED_LABELS, Metric
 
 #: Series of one family. Labels come from calls, so a stranger may make them up.
 MOST_SERIES = 200
@@ -22,8 +22,8 @@ ValueT = TypeVar("ValueT")
 class Family(Generic[ValueT]):
     """The values of one metric, by labels. Not thread-safe.
 
-    Beyond 200 series the rest share one, whose labels are `__overflow__`; but for the first label, the service or the
-    capability, of which there are as many as are configured. So what is summed up by service stays true.
+    Beyond 200 series those that come anew share one, in which the labels that come from calls are `__overflow__`. So
+    what is summed up by service, verdict or state stays true.
     """
 
     def __init__(self, metric: Metric) -> None:
@@ -36,7 +36,10 @@ class Family(Generic[ValueT]):
         if labels in self.series or len(self.series) < MOST_SERIES:
             return labels
         self._overflowed += 1
-        return (*labels[:1], *(OVERFLOW for _ in labels[1:]))
+        return tuple(
+            value if label in CLOSED_LABELS else OVERFLOW
+            for label, value in zip(self.metric.labels, labels, strict=True)
+        )
 
     def take_overflowed(self) -> int:
         """How often something found no place, since this was last asked."""
@@ -78,15 +81,22 @@ class Distributions(Family[Histogram]):
         #: By labels and number of the bucket.
         self.exemplars: dict[tuple[Labels, int], Exemplar] = {}
 
-    def at(self, labels: Labels) -> Histogram:
-        """The histogram of a series, made on first use."""
-        known = self.series.get(labels)
-        if known is None:
-            known = self.series.setdefault(self.place(labels), Histogram(self.metric.buckets))
-        return known
+    def add(self, labels: Labels, values: Histogram) -> None:
+        """Count all that the histogram has counted."""
+        self.at(self.place(labels)).add(values)
+
+    def at(self, place: Labels) -> Histogram:
+        """The histogram of a series."""
+        return self.series.get(place) or self.series.setdefault(place, Histogram(self.metric.buckets))
 
     def copy(self) -> Self:
+        """As of a family; the histograms are copies, too."""
         copied = super().copy()
         copied.series = {labels: histogram.copy() for labels, histogram in self.series.items()}
         copied.exemplars = self.exemplars.copy()
         return copied
+
+
+def family_of(metric: Metric) -> Numbers | Distributions:
+    """A family without series."""
+    return Distributions(metric) if metric.kind == "histogram" else Numbers(metric)
