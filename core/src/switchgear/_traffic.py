@@ -1,8 +1,8 @@
 """What went through each breaker in the last ten seconds, for those who look on: rates and latencies.
 
 The rates are differences between two looks at a breaker's own counters, so they cost the calls nothing. Latencies have
-to be heard of one by one, and an observer that listens to `Settled` sends every call the locked way: some
-microseconds each. So it listens only while somebody looks, and for half a minute after the last look.
+to be heard of one by one, which costs each call a microsecond or two. So it is done only while somebody looks, and for
+half a minute after the last look.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from math import inf
 from typing import NamedTuple
 
 from switchgear._clock import Clock
-from switchgear._events import Settled
 from switchgear._lock import fork_safe
 from switchgear._sketch import bucket, quantile
 from switchgear._snapshot import Snapshot
+from switchgear._verdict import Verdict
 
 #: Seconds that rates and latencies are of.
 _SPAN = 10
 #: Seconds for which one look is worth listening.
 _ATTENTION = 30.0
+#: Seconds for which a look is remembered, for those who look seldom: then the rates are of the time since.
+_MEMORY = 300.0
 #: Breakers whose latencies are kept, so that domains that a stranger makes up take no memory without end.
 _MOST = 4096
 
@@ -37,7 +39,7 @@ _Key = tuple[str, str, bool]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
     """Rates are calls a second. Latencies are in seconds, of the calls that reached the backend; None: there were none,
-    or nobody was listening yet.
+    or nobody has looked for a while.
     """
 
     per_second: float = 0.0  #: all that asked: served, failed, refused, and what said nothing about the backend
@@ -66,10 +68,10 @@ class Onlooker:
             self._until = now + _ATTENTION
             if self._leave is None:
                 self._leave = self._subscribe(self)
-            stale = [key for key, seconds in self._latencies.items() if seconds[-1][0] < now - _SPAN]
+            stale = [key for key, recent in self._latencies.items() if recent[-1][0] < now - _SPAN]
             for key in stale:
                 del self._latencies[key]
-            self._counts = {key: counts for key, counts in self._counts.items() if counts[-1].at > now - _ATTENTION}
+            self._counts = {key: counts for key, counts in self._counts.items() if counts[-1].at > now - _MEMORY}
 
     def close(self) -> None:
         """Listen no more."""
@@ -78,23 +80,24 @@ class Onlooker:
         if leave is not None:
             leave()
 
-    def on_settled(self, event: Settled) -> None:
-        if event.at > self._until:
+    def on_outcome(self, service: str, domain: str, operation: str, verdict: Verdict, seconds: float) -> None:
+        now = self._clock()
+        if now > self._until:
             self.close()
             return
-        if event.verdict.name == "IGNORED":
+        if verdict.name == "IGNORED":
             return
-        key = event.breaker, event.domain, event.operation.endswith(".probe")
-        second, index = int(event.at), bucket(event.duration)
+        key = service, domain, operation.endswith(".probe")
+        second, index = int(now), bucket(seconds)
         with _lock:
-            seconds = self._latencies.get(key)
-            if seconds is None:
+            recent = self._latencies.get(key)
+            if recent is None:
                 if len(self._latencies) >= _MOST:
                     return
-                seconds = self._latencies[key] = deque(maxlen=_SPAN)
-            if not seconds or seconds[-1][0] < second:
-                seconds.append((second, {}))
-            counts = seconds[-1][1]
+                recent = self._latencies[key] = deque(maxlen=_SPAN)
+            if not recent or recent[-1][0] < second:
+                recent.append((second, {}))
+            counts = recent[-1][1]
             counts[index] = counts.get(index, 0) + 1
 
     def traffic(self, snapshot: Snapshot, *, main: bool) -> Traffic:
