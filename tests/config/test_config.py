@@ -103,7 +103,9 @@ def test_everything_that_is_wrong_is_said_at_once(read: Read) -> None:
     """
     assert problems(lambda: read(text)) == {
         "plugin": "There is no key 'plugin'. Did you mean 'plugins'?",
-        "services.cache.colour": "There is no key 'colour'. Known: backend, breaker, health, plugin, requires, settings.",
+        "services.cache.colour": (
+            "There is no key 'colour'. Known: backend, breaker, health, pipeline, plugin, requires, settings."
+        ),
         "services.cache.settings.sise": "There is no key 'sise'. Did you mean 'size'?",
         "services.cache.settings.tls": "This should be true or false, and is a string.",
         "services.cache.breaker.failure_rate_threshold": (

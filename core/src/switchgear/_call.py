@@ -115,6 +115,12 @@ def remaining() -> float:
     return inf if call is None or call.over else call.remaining()
 
 
+def inside(pipeline: Pipeline) -> bool:
+    """Whether this task is in an attempt of a call of that very pipeline."""
+    call = _current.get()
+    return call is not None and call.pipeline is pipeline and not call.over
+
+
 def cause_of(exc: BaseException, name: str) -> BaseException:
     """What ended a call of that service: instead of a cancellation the timeout, if it was the attempt's own that ran
     out. Any other cancellation is the caller's.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import is_dataclass
-from typing import Any, TypeGuard, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeGuard, cast, get_args, get_type_hints
 
 from switchgear._breaker_config import BreakerConfig
 from switchgear._errors import nearest
+from switchgear._order import ORDER
+from switchgear._pipeline import Strategy
 from switchgear._spec import Backend, Metric, Operation, OperationClass
 
 AnyBackend = Backend[Any, Any]
@@ -18,20 +20,53 @@ class Misdeclared(Exception):
     """A plugin returned what a hook cannot return. The text is for its author."""
 
 
+class Offered(NamedTuple):
+    """All that a plugin's hooks returned."""
+
+    backends: tuple[AnyBackend, ...] = ()
+    strategies: tuple[type[Strategy], ...] = ()
+
+
 def checked_backends(returned: object) -> tuple[AnyBackend, ...]:
     """The backends that register_backends() returned. Raises Misdeclared."""
-    if isinstance(returned, str) or not isinstance(returned, Sequence):
-        raise Misdeclared(f"register_backends() returned {_a(returned)}. Return a list of Backend.")
     backends: list[AnyBackend] = []
-    for item in cast("Sequence[object]", returned):
+    for item in _listed(returned, "register_backends", "Backend"):
         if not _is_backend(item):
             raise Misdeclared(f"In what register_backends() returned, one is {_a(item)}. Return a list of Backend.")
         _check(item)
         backends.append(item)
-    if not backends:
-        raise Misdeclared("register_backends() returned an empty list. Return a list of Backend.")
     _distinct("Two backends", (backend.name for backend in backends))
     return tuple(backends)
+
+
+def checked_strategies(returned: object, plugin: str) -> tuple[type[Strategy], ...]:
+    """The strategies that register_strategies() of that plugin returned. Raises Misdeclared."""
+    kinds: list[type[Strategy]] = []
+    for item in _listed(returned, "register_strategies", "subclasses of Strategy"):
+        if not _is_kind_of_strategy(item):
+            raise Misdeclared(f"In what register_strategies() returned, one is {_a(item)}. Return dataclasses that are "
+                              "subclasses of Strategy.")  # fmt: skip
+        name = getattr(item, "name", None)
+        if not isinstance(name, str) or name.partition(".")[0] != plugin:
+            raise Misdeclared(f"The name of its strategy {item.__name__} is {name!r}. A strategy is named after its "
+                              f'plugin: "{plugin}", or "{plugin}." and more.')  # fmt: skip
+        if item.inside not in ORDER:
+            raise Misdeclared(f"Its strategy {name!r} stands inside {item.inside!r}.{nearest(str(item.inside), ORDER)}")
+        kinds.append(item)
+    _distinct("Two strategies", (kind.name for kind in kinds))
+    return tuple(kinds)
+
+
+def _listed(returned: object, hook: str, what: str) -> Sequence[object]:
+    if isinstance(returned, str) or not isinstance(returned, Sequence):
+        raise Misdeclared(f"{hook}() returned {_a(returned)}. Return a list of {what}.")
+    if not returned:
+        raise Misdeclared(f"{hook}() returned an empty list. Return a list of {what}.")
+    return cast("Sequence[object]", returned)
+
+
+def _is_kind_of_strategy(item: object) -> TypeGuard[type[Strategy]]:
+    return isinstance(item, type) and issubclass(item, Strategy) and is_dataclass(item)
 
 
 def _is_backend(item: object) -> TypeGuard[AnyBackend]:

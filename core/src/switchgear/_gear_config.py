@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from switchgear._breaker_config import BreakerConfig
 from switchgear._graph import Capability, Graph
+from switchgear._pipeline import Strategy
 from switchgear._score import HealthConfig
 from switchgear._spec import Backend
 
@@ -25,6 +26,8 @@ class ServiceConfig:
     settings: Any = field(repr=False)
     breaker: BreakerConfig
     health: HealthConfig = field(default_factory=HealthConfig)
+    #: What its pipeline is made of, outermost first; None: it has none, and calls go by its breaker alone.
+    pipeline: tuple[Strategy, ...] | None = None
     requires: tuple[str, ...] = ()  #: the services without which it cannot serve
     #: Keys of the breaker that were set, as paths inside its table -> the file or the variable that set them.
     origins: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)

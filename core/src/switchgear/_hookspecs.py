@@ -7,6 +7,7 @@ from typing import Any
 
 import pluggy
 
+from switchgear._pipeline import Strategy
 from switchgear._spec import Backend
 
 PROJECT = "switchgear"
@@ -21,3 +22,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def register_backends() -> Sequence[Backend[Any, Any]]:  # type: ignore[empty-body]
     """The backends that this plugin guards."""
+
+
+@hookspec
+def register_strategies() -> Sequence[type[Strategy]]:  # type: ignore[empty-body]
+    """The strategies that this plugin adds to pipelines, named after it: "acme", or "acme.fairness"."""

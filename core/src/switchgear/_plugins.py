@@ -19,9 +19,10 @@ from typing import Any
 import pluggy
 
 from switchgear import _hookspecs
-from switchgear._declared import AnyBackend, Misdeclared, checked_backends
+from switchgear._declared import AnyBackend, Misdeclared, Offered, checked_backends, checked_strategies
 from switchgear._errors import ConfigurationError, MissingDependency, PluginError, nearest
 from switchgear._hookspecs import PROJECT, VERSION
+from switchgear._pipeline import Strategy
 from switchgear._redact import describe, redact
 
 _log = logging.getLogger("switchgear")
@@ -76,7 +77,7 @@ class _Offer:
         return PluginInfo(name=self.name, dist=self.dist, version=self.version, state=state, error=error, **known)
 
 
-_Loaded = tuple[tuple[PluginInfo, ...], tuple[AnyBackend, ...]]
+_Loaded = tuple[tuple[PluginInfo, ...], Offered]
 
 
 class Plugins:
@@ -99,14 +100,24 @@ class Plugins:
         Raises MissingDependency for one of ours that is not installed, ConfigurationError for a name that nobody
         knows, and PluginError for a plugin that is not ACTIVE.
         """
+        backends = self._active(name).backends
+        if not backends:
+            raise PluginError(name, str(PluginState.ACTIVE), "It guards no backend, it has strategies only.")
+        return backends
+
+    def strategies(self, name: str) -> tuple[type[Strategy], ...]:
+        """The strategies of a plugin, which is imported now if it was not before. Raises as `load` does."""
+        return self._active(name).strategies
+
+    def _active(self, name: str) -> Offered:
         if name not in self._offers:
             if name in FIRST_PARTY:
                 raise MissingDependency(f"The plugin {name!r}", install=f"switchgear-{name}")
             raise ConfigurationError.unknown("plugin", name, {*self._offers, *FIRST_PARTY})
-        infos, backends = self._once(name)
-        if not backends:
+        infos, offered = self._once(name)
+        if infos[0].state is not PluginState.ACTIVE:
             raise PluginError(name, str(infos[0].state), infos[0].error or "")
-        return backends
+        return offered
 
     def infos(self) -> list[PluginInfo]:
         """All plugins by name, each of them loaded, so that its state is known."""
@@ -125,14 +136,14 @@ class Plugins:
         offers = list(self._offers[name].values())
         if self._allowed is not None and name not in self._allowed:
             error = f"It is not on the allow-list {ALLOW_LIST}. Add it there if you want it."
-            return tuple(offer.info(PluginState.BLOCKED, error) for offer in offers), ()
+            return tuple(offer.info(PluginState.BLOCKED, error) for offer in offers), Offered()
         if len(offers) > 1:
             error = (
                 f"The distributions {' and '.join(offer.dist for offer in offers)} both offer a plugin of this name. "
                 "Uninstall one, or say which one you mean in the configuration: "
                 f'[plugins] {name} = "{offers[0].dist}".'
             )
-            return tuple(offer.info(PluginState.CONFLICT, error) for offer in offers), ()
+            return tuple(offer.info(PluginState.CONFLICT, error) for offer in offers), Offered()
         return _load(offers[0])
 
     def _choose(self, name: str, dist: str) -> None:
@@ -186,17 +197,17 @@ def _load(offer: _Offer) -> _Loaded:
                 f"It is written for version {spi} of the SPI, and this switchgear has {VERSION}. "
                 f"Upgrade whichever is older: pip install --upgrade switchgear {offer.dist}"
             )
-            return (offer.info(PluginState.INCOMPATIBLE, error, spi=spi),), ()
-        backends = _ask(plugin)
+            return (offer.info(PluginState.INCOMPATIBLE, error, spi=spi),), Offered()
+        offered = _ask(plugin, offer.name)
     except KeyboardInterrupt:
         raise
     except Misdeclared as exc:
-        return (offer.info(PluginState.BROKEN, f"{exc} This is for its authors to mend.", spi=spi),), ()
+        return (offer.info(PluginState.BROKEN, f"{exc} This is for its authors to mend.", spi=spi),), Offered()
     except BaseException as exc:  # noqa: BLE001 - an import may raise anything; even SystemExit is no reason to exit
         error = f"{': '.join(filter(None, describe(exc)))}. Upgrade {offer.dist}, or report this to its authors."
-        return (offer.info(PluginState.BROKEN, error, spi=spi, traceback=_redacted_traceback(exc)),), ()
-    operations = tuple(operation.name for backend in backends for operation in backend.operations)
-    return (offer.info(PluginState.ACTIVE, None, spi=spi, operations=operations),), backends
+        return (offer.info(PluginState.BROKEN, error, spi=spi, traceback=_redacted_traceback(exc)),), Offered()
+    operations = tuple(operation.name for backend in offered.backends for operation in backend.operations)
+    return (offer.info(PluginState.ACTIVE, None, spi=spi, operations=operations),), offered
 
 
 def _major(spi: object) -> str:
@@ -205,7 +216,7 @@ def _major(spi: object) -> str:
     return spi.partition(".")[0]
 
 
-def _ask(plugin: object) -> tuple[AnyBackend, ...]:
+def _ask(plugin: object, name: str) -> Offered:
     """What a plugin's hooks return. A manager of its own, so that no plugin's hooks see another's."""
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(_hookspecs)
@@ -220,8 +231,17 @@ def _ask(plugin: object) -> tuple[AnyBackend, ...]:
             raise Misdeclared(f"There is no hook {hook.name!r}.{nearest(hook.name, known)}")
     if not hooks:
         raise Misdeclared("It implements no hook. Decorate its register_backends() with @hookimpl.")
-    returned = manager.hook.register_backends()
-    return checked_backends(returned[0] if returned else None)
+    implemented = {hook.name for hook in hooks}
+    backends, strategies = manager.hook.register_backends(), manager.hook.register_strategies()
+    return Offered(
+        checked_backends(_first(backends)) if "register_backends" in implemented else (),
+        checked_strategies(_first(strategies), name) if "register_strategies" in implemented else (),
+    )
+
+
+def _first(returned: list[object]) -> object:
+    """What the one plugin returned; pluggy leaves out None."""
+    return returned[0] if returned else None
 
 
 def _redacted_traceback(exc: BaseException) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 import anyio
 
+from switchgear._call import inside
 from switchgear._circuit import CircuitBreaker
 from switchgear._counter import Counter
 from switchgear._criticality import sheds
@@ -21,6 +22,11 @@ from switchgear._redact import describe
 from switchgear._scope import Scope, scope, within
 from switchgear._score import HealthConfig
 from switchgear._spec import Backend, Operation
+
+if TYPE_CHECKING:
+    from switchgear._pipeline import Pipeline
+
+T = TypeVar("T")
 
 _log = logging.getLogger("switchgear")
 
@@ -49,6 +55,8 @@ class Service:
         self.health = health or backend.health
         #: What a refused call raises. A guard sets its own: one that is also the client's error for "unreachable".
         self.refusal: type[CallNotPermitted] = CallNotPermitted
+        #: The strategies round its calls, which guards ask for by `run`; None: there are none.
+        self.pipeline: Pipeline | None = None
         self._clients: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: Its saturations as of the last look at its health.
         self.saturated: Mapping[str, float] = {}
@@ -60,6 +68,15 @@ class Service:
 
     def __repr__(self) -> str:
         return f"<Service {self.name} ({self.backend.name})>"
+
+    def run(self, operation: Operation, domain: str, fn: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """Await `fn()` inside the service's pipeline. `fn` is one attempt: it asks `admit`, and is called again for the
+        next one. A call made inside another one's attempt at this service is part of it.
+        """
+        pipeline = self.pipeline
+        if pipeline is None or inside(pipeline):
+            return fn()
+        return pipeline.run(operation, domain, fn)
 
     def admit(self, operation: Operation, domain: str = "") -> Permit:
         """A permit for one call; raises `refusal` where it is not permitted."""

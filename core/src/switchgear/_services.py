@@ -12,6 +12,7 @@ from switchgear._errors import ConfigurationError, SwitchgearError
 from switchgear._gear_config import GearConfig, ServiceConfig
 from switchgear._graph import Capability
 from switchgear._keypath import KeyPath, Table, dotted, is_table
+from switchgear._pipeline_table import PipelineTable
 from switchgear._plugins import Plugins
 from switchgear._redact import redact
 from switchgear._score import HealthConfig
@@ -36,6 +37,7 @@ class _Service:
     settings: Table = field(default_factory=Table)
     breaker: Table = field(default_factory=Table)
     health: Table = field(default_factory=Table)
+    pipeline: Table | None = None
     requires: list[str] = field(default_factory=list[str])
 
 
@@ -96,12 +98,16 @@ class Services:
         breaker = read_breaker(outline.breaker, backend.recommended, (*path, "breaker"), self._errors)
         measured = _laid_over(backend.health, outline.health)
         health = read(measured, lambda given: _settings.structure(given, HealthConfig), (*path, "health"), self._errors)
-        if settings is None or breaker is None or health is None:
+        if breaker is None:
+            return None
+        pipelines = PipelineTable((*path, "pipeline"), plugins.strategies, self._errors)
+        pipeline = None if outline.pipeline is None else pipelines.read(outline.pipeline, breaker)
+        if settings is None or health is None:
             return None
         origins = {dotted(at): self._origin(dotted((*path, "breaker", *at))) for at in _leaves(outline.breaker)}
         return ServiceConfig(
             name=name, plugin=outline.plugin, backend=backend, settings=settings, breaker=breaker, health=health,
-            requires=tuple(outline.requires), origins=origins,
+            pipeline=pipeline, requires=tuple(outline.requires), origins=origins,
         )  # fmt: skip
 
     def _backend(self, service: _Service, plugins: Plugins, path: KeyPath) -> Backend[Any, Any] | None:
