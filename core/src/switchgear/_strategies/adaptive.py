@@ -17,8 +17,8 @@ class Adaptive(Bulkhead):
     """A bulkhead that sets its own limit, between `minimum` and `maximum`, beginning at `limit`.
 
     The limit grows while calls take no longer than they used to, and shrinks when they queue at the backend; how is in
-    `_gradient.py`. A call that failed in more than twice its usual time has timed out as far as this is concerned, and
-    is a drop, as is one that was THROTTLED. Quick failures, refusals and cancelled calls tell nothing of the load.
+    `_gradient.py`. A call that timed out is a drop, by its error or for having failed after more than twice the usual
+    time, and so is one that was THROTTLED. Quick failures, refusals and cancelled calls tell nothing of the load.
     """
 
     name: ClassVar[str] = "adaptive"
@@ -60,7 +60,7 @@ class Adaptive(Bulkhead):
                 self._settle(latency, in_flight, now)
             case "THROTTLED":
                 self._settle(None, in_flight, now)
-            case "FAILURE" if latency > 2 * self._gradient.baseline:
+            case "FAILURE" if isinstance(exc, TimeoutError) or latency > 2 * self._gradient.baseline > 0:
                 self._settle(None, in_flight, now)
             case _:
                 pass
