@@ -13,6 +13,7 @@ from switchgear._bus import Observer
 from switchgear._circuit import CircuitBreaker, circuit
 from switchgear._errors import (
     CallNotPermitted,
+    CallTimedOut,
     CapabilityNotOffered,
     Cause,
     ConfigurationError,
@@ -28,24 +29,38 @@ from switchgear._verdict import Verdict
 from switchgear._window import CountWindow, TimeWindow
 
 if TYPE_CHECKING:
+    from switchgear._budget import RetryBudget
+    from switchgear._call import remaining
     from switchgear._criticality import Criticality
+    from switchgear._default_pipeline import default_pipeline
     from switchgear._degradation import Assessment, SelfSuspicion
+    from switchgear._degraded import Degraded, degraded
     from switchgear._gear import Switchgear
     from switchgear._graph import Capability
     from switchgear._group import BreakerGroup
     from switchgear._level import Level, LevelChange
     from switchgear._manager import DegradationManager
+    from switchgear._pipeline import Pipeline, Strategy
     from switchgear._report import Report, Status
+    from switchgear._retry import retry
     from switchgear._scope import criticality
     from switchgear._service import Service
     from switchgear._snapshot import Explanation, Snapshot
+    from switchgear._strategies.breaker import Breaker
+    from switchgear._strategies.deadline import Deadline
+    from switchgear._strategies.fallback import Fallback
+    from switchgear._strategies.hedge import Hedge
+    from switchgear._strategies.retry import Retry
+    from switchgear._strategies.timeout import Timeout
 
 __all__ = [
     "Assessment",
     "Backoff",
+    "Breaker",
     "BreakerConfig",
     "BreakerGroup",
     "CallNotPermitted",
+    "CallTimedOut",
     "Capability",
     "CapabilityNotOffered",
     "Cause",
@@ -53,52 +68,79 @@ __all__ = [
     "ConfigurationError",
     "CountWindow",
     "Criticality",
+    "Deadline",
     "DegradationManager",
+    "Degraded",
     "Explanation",
+    "Fallback",
+    "Hedge",
     "Level",
     "LevelChange",
     "LimitExceeded",
     "MissingDependency",
     "Observer",
     "Permit",
+    "Pipeline",
     "PluginError",
     "Ramp",
     "Reason",
     "Refused",
     "Report",
+    "Retry",
+    "RetryBudget",
     "SelfSuspicion",
     "Service",
     "Settled",
     "Snapshot",
     "State",
     "Status",
+    "Strategy",
     "Switchgear",
     "SwitchgearError",
     "TimeWindow",
+    "Timeout",
     "Transition",
     "TripSuppressed",
     "Verdict",
     "circuit",
     "criticality",
+    "default_pipeline",
+    "degraded",
+    "remaining",
+    "retry",
 ]
 
 # A breaker alone needs none of these; who uses them pays for their import, at first use.
 _LATER = {
     "Assessment": "switchgear._degradation",
+    "Breaker": "switchgear._strategies.breaker",
     "BreakerGroup": "switchgear._group",
     "Capability": "switchgear._graph",
     "Criticality": "switchgear._criticality",
+    "Deadline": "switchgear._strategies.deadline",
     "DegradationManager": "switchgear._manager",
+    "Degraded": "switchgear._degraded",
     "Explanation": "switchgear._snapshot",
+    "Fallback": "switchgear._strategies.fallback",
+    "Hedge": "switchgear._strategies.hedge",
     "Level": "switchgear._level",
     "LevelChange": "switchgear._level",
+    "Pipeline": "switchgear._pipeline",
     "Report": "switchgear._report",
+    "Retry": "switchgear._strategies.retry",
+    "RetryBudget": "switchgear._budget",
     "SelfSuspicion": "switchgear._degradation",
     "Service": "switchgear._service",
     "Snapshot": "switchgear._snapshot",
     "Status": "switchgear._report",
+    "Strategy": "switchgear._pipeline",
     "Switchgear": "switchgear._gear",
+    "Timeout": "switchgear._strategies.timeout",
     "criticality": "switchgear._scope",
+    "default_pipeline": "switchgear._default_pipeline",
+    "degraded": "switchgear._degraded",
+    "remaining": "switchgear._call",
+    "retry": "switchgear._retry",
 }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from switchgear._breaker_config import BreakerConfig
 from switchgear._circuit import CircuitBreaker
@@ -49,6 +50,20 @@ def default_pipeline(breaker: CircuitBreaker, *strategies: Strategy, idempotent:
         *in_order([*defaults, *strategies, Breaker(breaker)]), name=breaker.name, idempotent=idempotent,
         classify_result=breaker.classify_result, clock=breaker.clock,
     )  # fmt: skip
+
+
+def fresh(strategies: Iterable[Strategy]) -> tuple[Strategy, ...]:
+    """Copies that share nothing with the originals but their options: a configuration may serve several gears."""
+    return tuple(replace(cast("Any", strategy)) for strategy in strategies)
+
+
+def with_breaker(strategies: Sequence[Strategy], config: BreakerConfig) -> tuple[Strategy, ...]:
+    """The strategies of a service, the place of its breaker among them."""
+    if any(strategy.name == GuardBreaker.name for strategy in strategies):
+        return tuple(strategies)
+    breaker = GuardBreaker(config)
+    outer = [strategy for strategy in strategies if _place(strategy) < _place(breaker)]
+    return (*outer, breaker, *(strategy for strategy in strategies if strategy not in outer))
 
 
 def in_order(strategies: Iterable[Strategy]) -> list[Strategy]:

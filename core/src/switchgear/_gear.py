@@ -15,6 +15,7 @@ from switchgear._bus import Bus
 from switchgear._circuit import CircuitBreaker
 from switchgear._clock import Clock, monotonic
 from switchgear._criticality import Criticality
+from switchgear._default_pipeline import fresh, with_breaker
 from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
 from switchgear._gate import Gate, gate
 from switchgear._graph import Capability
@@ -22,6 +23,7 @@ from switchgear._group import BreakerGroup
 from switchgear._heartbeat import Heartbeat
 from switchgear._level import Level
 from switchgear._manager import DegradationManager
+from switchgear._pipeline import Pipeline, Strategy
 from switchgear._prober import Prober
 from switchgear._redact import redact
 from switchgear._report import Report
@@ -96,7 +98,10 @@ class Switchgear:
             for configured in self._config.services if self._config else ():
                 with _in_words(configured):
                     client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
-                self._guard(client, configured.backend, configured.name, configured.breaker, configured.health)
+                self._guard(
+                    client, configured.backend, configured.name, breaker=configured.breaker, health=configured.health,
+                    pipeline=None if configured.pipeline is None else fresh(configured.pipeline),
+                )  # fmt: skip
             prober = Prober(lambda: [(service, self._clients[name]) for name, service in list(self._services.items())])
             self._heartbeat = Heartbeat(prober, self.degradation, self.clock, self._bus)
             tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -123,18 +128,21 @@ class Switchgear:
     # -- services ------------------------------------------------------------------------------------------------
 
     def guard(
-        self, client: ClientT, backend: Backend[ClientT, Any], *, name: str, breaker: BreakerConfig | None = None
-    ) -> ClientT:
+        self, client: ClientT, backend: Backend[ClientT, Any], *, name: str, breaker: BreakerConfig | None = None,
+        pipeline: Sequence[Strategy] | None = None,
+    ) -> ClientT:  # fmt: skip
         """Guard an existing client as the service `name`, and return it. `breaker` replaces what the backend
-        recommends. Guarding a second client under a name makes both one service; they share its breakers.
+        recommends. `pipeline` puts strategies round its calls, outermost first, the breaker in its place among them.
+        Guarding a second client under a name makes both one service; they share its breakers and its strategies.
 
-        Raises ConfigurationError if the name is taken by a service of another backend, or by a capability.
+        Raises ConfigurationError if the name is taken by a service of another backend, or by a capability, and for
+        strategies that do not fit each other.
         """
-        return self._guard(client, backend, name, breaker, None)
+        return self._guard(client, backend, name, breaker=breaker, health=None, pipeline=pipeline)
 
     def _guard(
-        self, client: ClientT, backend: Backend[ClientT, Any], name: str, breaker: BreakerConfig | None,
-        health: HealthConfig | None,
+        self, client: ClientT, backend: Backend[ClientT, Any], name: str, *, breaker: BreakerConfig | None,
+        health: HealthConfig | None, pipeline: Sequence[Strategy] | None,
     ) -> ClientT:  # fmt: skip
         service = self._services.get(name)
         if service is None:
@@ -144,11 +152,18 @@ class Switchgear:
                 tolerated_for=(health or backend.health).tolerated_for,
             )  # fmt: skip
             service = Service(name, backend, group, health)
+            if pipeline is not None:
+                service.pipeline = Pipeline(
+                    *with_breaker(pipeline, group.config), name=name, classify=backend.classify,
+                    classify_result=backend.classify_result, clock=self.clock,
+                )  # fmt: skip
             self.degradation.add(service)
         elif service.backend is not backend:
             problem = f"is already a service of the backend {service.backend.name!r}. Take another name."
             raise ConfigurationError(problem, key=f"services.{name}")
         guarded = backend.guard(client, service)
+        if service.pipeline is not None:
+            service.pipeline.refusal = service.refusal
         service.adopt(guarded)
         self._services[name] = service
         self._clients.setdefault(name, guarded)

@@ -171,6 +171,8 @@ class DegradationManager:
         if found.suspects != before.suspects:
             for service in self._services.values():
                 service.patience = _STRETCH if found.suspects else 1.0
+                if service.pipeline is not None:
+                    service.pipeline.patience = service.patience
         for name, hold in self._order.holds(self.graph, refusing, now, _PATIENCE).items():
             self._services[name].group.hold_probes(hold.seconds, hold.why)
         return found.events

@@ -13,9 +13,9 @@ What is read is a template: the strategies that run are copies of it, one set fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import Field, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -141,8 +141,3 @@ def _laid_over(base: Table, given: Table) -> Table:
         if isinstance(below, Mapping) and is_table(above):
             laid[name] = {**below, **above}
     return laid
-
-
-def fresh(strategies: Iterable[Strategy]) -> tuple[Strategy, ...]:
-    """Copies that share nothing with the template."""
-    return tuple(replace(cast("Any", strategy)) for strategy in strategies)

@@ -101,6 +101,8 @@ class Service:
         used: dict[str, float] = {}
         for what, share in self._read(self.backend.saturation, "saturation"):
             used[what] = max(share, used.get(what, 0.0))
+        if self.pipeline is not None:
+            used |= self.pipeline.saturations()
         return used
 
     def _read(self, of: Callable[[Any], Mapping[str, float]] | None, what: str) -> Iterator[tuple[str, float]]:

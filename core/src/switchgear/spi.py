@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
+from switchgear._call import Call
 from switchgear._errors import CallNotPermitted, ConfigurationError, MissingDependency
 from switchgear._hookspecs import VERSION, hookimpl
 from switchgear._permit import Permit
+from switchgear._pipeline import CODE, Bound, Next, Strategy, SyncNext
 from switchgear._score import HealthConfig
 from switchgear._service import Service
 from switchgear._spec import Backend, ClientLimits, Metric, Operation, OperationClass
@@ -14,10 +16,13 @@ from switchgear._verdict import Verdict
 from switchgear._window import CountWindow, TimeWindow
 
 __all__ = [
+    "CODE",
     "VERSION",
     "Backend",
     "Backoff",
+    "Bound",
     "BreakerConfig",
+    "Call",
     "CallNotPermitted",
     "ClientLimits",
     "ConfigurationError",
@@ -25,12 +30,15 @@ __all__ = [
     "HealthConfig",
     "Metric",
     "MissingDependency",
+    "Next",
     "Operation",
     "OperationClass",
     "Permit",
     "Ramp",
     "Service",
     "State",
+    "Strategy",
+    "SyncNext",
     "TimeWindow",
     "Verdict",
     "hookimpl",
