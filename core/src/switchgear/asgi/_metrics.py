@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from switchgear._gear import Switchgear
 from switchgear.asgi._endpoint import Answer, Endpoint
+from switchgear.observers.prometheus import render
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 def metrics(gear: Switchgear) -> Endpoint:
     """What the gear has counted, as text. Asking makes no call to a backend."""
 
-    async def scrape(_request: Request) -> Response:
-        from switchgear.observers.prometheus import render
-
-        content, media_type = render(gear)
-        return Response(content, media_type=media_type)
+    async def scrape(request: Request) -> Response:
+        content, content_type = render(gear, request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": content_type})
 
     return Endpoint(
         path="/metrics",
         handler=scrape,
         summary="Metrics, as Prometheus reads them",
-        answers={200: Answer(meaning="The metrics.", content={"text/plain": str})},
+        answers={200: Answer(meaning="The metrics.", content={"text/plain": str, "application/openmetrics-text": str})},
     )
