@@ -27,7 +27,7 @@ class Shop:
         self._token = token
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._server: uvicorn.Server | None = None
+        self.server: uvicorn.Server | None = None
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="shop")
 
@@ -43,18 +43,29 @@ class Shop:
             self.gear.client(service).get("shard-1")
         self.gear.degradation.look()
 
+    def watched(self) -> bool:
+        """Whether somebody listens to its events."""
+        return self.server is not None and bool(self.server.server_state.tasks)
+
+    def hang_up(self) -> None:
+        """Close all connections, as a restart does; new ones are taken."""
+        assert self.server is not None
+        for connection in list(self.server.server_state.connections):
+            self.loop.call_soon_threadsafe(connection.transport.abort)
+
     def start(self) -> None:
         self._thread.start()
         assert self._started.wait(20)
 
     def stop(self) -> None:
-        if self._server is not None:
-            self._server.should_exit = True
+        if self.server is not None:
+            self.server.should_exit = True
         self._thread.join(20)
         self._socket.close()
         assert not self._thread.is_alive()
 
     async def _run(self) -> None:
+        self.loop = asyncio.get_running_loop()
         async with self.gear as gear:
             for name in ("db", "cache", "index"):
                 gear.guard(Client(name), backend_of(), name=name)
@@ -64,9 +75,9 @@ class Shop:
             config = uvicorn.Config(
                 app, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1, access_log=False
             )
-            self._server = uvicorn.Server(config)
+            self.server = uvicorn.Server(config)
             self._started.set()
-            await self._server.serve(sockets=[self._socket])
+            await self.server.serve(sockets=[self._socket])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`switchgear isolate`, `close`, `disable` and `override` order a running process about, for those who have its token."""
+"""`switchgear isolate`, `close`, `disable` and `override` order a running process about, for those who have a token."""
 
 from __future__ import annotations
 

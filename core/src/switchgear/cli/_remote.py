@@ -78,12 +78,12 @@ class Remote:
         """Give an operator's order; the answer is a document of what it was given to."""
         return self._read(path, self.ask(path, method=method, body=body), type_)
 
-    def events(self, after: int | None = None) -> Iterator[tuple[str, Any]]:
-        """What happens, as it happens: kind and document; what happened after the entry of a number first. Ends in a
+    def events(self, after: int) -> Iterator[tuple[str, Any]]:
+        """What happened after the entry of a number, and what happens from now on: kind and document. Ends in a
         RemoteError, as every connection does.
         """
         path = "/events"
-        headers = {"Accept": "text/event-stream"} | ({} if after is None else {"Last-Event-ID": str(after)})
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         with self._in_words(), self._open(path, headers) as answer:
             if answer.status != 200:  # noqa: PLR2004 - OK
                 raise RemoteError(self._refusal(path, Answer(answer.status, {}, answer.read(_MOST))))

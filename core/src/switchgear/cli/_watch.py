@@ -45,22 +45,26 @@ def watch(*, url: str, as_json: bool) -> None:
     Exit codes: 0 ended, 2 there was nothing to watch.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
     remote = Remote(url)
-    state = read_state(remote)
+    entries = remote.get("/api/timeline", list[Entry])
+    news = _news(remote, entries[-1].seq if entries else 0)  # from where they end, lest anything fall in between
     console = Console(markup=False, highlight=False)
     try:
         if as_json:
-            _print_json(remote)
+            _print_json(news)
         elif console.is_terminal and not console.is_dumb_terminal:
-            _Screen(console, state, remote.get("/api/timeline", list[Entry])).run(remote)
+            _Screen(console, read_state(remote), entries).run(news)
         else:
-            _print_lines(remote, console)
+            _print_lines(news, console)
     except KeyboardInterrupt:
         return
 
 
-def _news(remote: Remote) -> Iterator[tuple[str, Any]]:
-    """All that is told from now on; "lost", with the reason, while the process is away."""
-    last = None
+#: Kind and document of each piece; of "lost", while the process is away, why it is.
+_News = Iterator[tuple[str, Any]]
+
+
+def _news(remote: Remote, last: int) -> _News:
+    """All that is told after the entry of that number."""
     while True:
         try:
             for kind, data in remote.events(after=last):
@@ -71,13 +75,13 @@ def _news(remote: Remote) -> Iterator[tuple[str, Any]]:
         time.sleep(_PAUSE)  # noqa: TID251 - there is no event loop here
 
 
-def _print_json(remote: Remote) -> None:
-    for kind, data in _news(remote):
+def _print_json(news: _News) -> None:
+    for kind, data in news:
         click.echo(data if kind == "lost" else json.dumps({"event": kind, "data": data}), err=kind == "lost")
 
 
-def _print_lines(remote: Remote, console: Console) -> None:
-    for kind, data in _news(remote):
+def _print_lines(news: _News, console: Console) -> None:
+    for kind, data in news:
         if kind == "lost":
             click.echo(data, err=True)
         elif kind != "state":
@@ -93,10 +97,10 @@ class _Screen:
         self._entries = deque(entries, _KEPT)
         self._lost = ""
 
-    def run(self, remote: Remote) -> None:
+    def run(self, news: _News) -> None:
         """Until interrupted."""
         with Live(self._draw(), console=self._console, screen=True, auto_refresh=False) as live:
-            for kind, data in _news(remote):
+            for kind, data in news:
                 self._lost = data if kind == "lost" else ""
                 if kind == "state":
                     self._state = msgspec.convert(data, State)
