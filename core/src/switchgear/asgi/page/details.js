@@ -37,7 +37,7 @@ export function details(service) {
   const causes = el("ul", { class: "causes" });
   const causeRows = keyed(causes, (cause) => `${cause.type}\n${cause.text}`, () => {
     const root = el("li");
-    return { root, update: ({ type, text: said, times }) => text(root, `${times > 1 ? `${times} × ` : ""}${type}: ${said}`) };
+    return { root, update: ({ type, text: said, times }) => text(root, `${times > 1 ? `${times} x ` : ""}${type}: ${said}`) };
   });
   const causeBlock = el("div", { class: "wide" }, el("h4", {}, "Last causes"), causes);
   const since = el("p", { class: "wide quiet" });

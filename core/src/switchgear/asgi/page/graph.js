@@ -9,7 +9,7 @@ import { percent, plain, score } from "./words.js";
 
 const FRAME = 4; // px round the drawing, for focus rings
 const PORTS = 0.6; // the part of a node's side that its edges share
-const JUNCTION = 26; // px left of its capability, where alternatives meet
+const JUNCTION = { share: 0.4, most: 26 }; // of the gap, and px: so far left of its capability alternatives meet
 
 export function graph(canvas) {
   const edges = svg("svg", { class: "edges", "aria-hidden": "true" });
@@ -59,6 +59,7 @@ function strokes(placed, lines) {
   const drawn = [];
   const labels = [];
   const ends = ports(placed.edges);
+  const before = Math.min(JUNCTION.most, placed.gap * JUNCTION.share);
   const junctions = new Map();
   for (const edge of placed.edges) {
     const start = { x: edge.points[0].right, y: ends.get(edge).start };
@@ -68,9 +69,9 @@ function strokes(placed, lines) {
       const group = placed.edges.filter(({ to, group }) => to === edge.to && group === edge.group);
       if (!junctions.has(key)) {
         const y = group.reduce((sum, one) => sum + ends.get(one).end, 0) / group.length;
-        junctions.set(key, { x: end.x - JUNCTION, y, end, ends: group });
+        junctions.set(key, { x: end.x - before, y, end });
       }
-      end = { x: end.x - JUNCTION - 5, y: junctions.get(key).y };
+      end = { x: end.x - before - 5, y: junctions.get(key).y };
     }
     const line = svg("g", { class: `line ${edge.kind}` },
       svg("path", { class: "edge", d: curve(start, edge.points.slice(1, -1), end) }),

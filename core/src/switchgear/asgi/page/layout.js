@@ -2,7 +2,7 @@
 // capabilities; within a column, each near the middle of what it is tied to, so that few edges cross (Sugiyama's way).
 // Pure: knows names and sizes, no document.
 
-export const NODE = { height: 66, least: 124, most: 216 };
+export const NODE = { height: 66, least: 132, most: 216 };
 const ROW_GAP = 14;
 const PASS = 10; // the height of a place where an edge passes a column
 const COLUMN_GAP = { least: 36, most: 190 };
@@ -44,7 +44,7 @@ export function ranks({ nodes, edges }) {
   return found;
 }
 
-/** Places for a width: { width, height, nodeWidth, nodes: Map(name -> {x, y}), edges: [{...edge, points}] }. */
+/** Places for a width: { width, height, nodeWidth, gap, nodes: Map(name -> {x, y}), edges: [{...edge, points}] }. */
 export function layout(graph, width) {
   const rankOf = ranks(graph);
   const columns = Array.from({ length: Math.max(0, ...rankOf.values()) + 1 }, () => []);
@@ -68,7 +68,7 @@ export function layout(graph, width) {
     }
   });
   return {
-    width: columns.length * nodeWidth + gaps * gap, height, nodeWidth, nodes: cells, edges: chains.map((cellsOf, i) =>
+    width: columns.length * nodeWidth + gaps * gap, height, nodeWidth, gap, nodes: cells, edges: chains.map((cellsOf, i) =>
       ({ ...graph.edges[i], points: cellsOf.map((cell) => points(cell, nodeWidth)) })),
   };
 }
