@@ -146,7 +146,7 @@ def test_what_never_reached_the_backend_says_nothing_of_the_load(backend: str) -
         samples.append(sample)
         return False
 
-    adaptive._gradient.settle = settle  # type: ignore[method-assign]
+    adaptive._gradient.settle = settle  # type: ignore[assignment,method-assign]
 
     async def main() -> None:
         pipeline = pipeline_of(adaptive, inner)
