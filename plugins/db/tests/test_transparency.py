@@ -140,10 +140,10 @@ async def test_an_engine_with_options_shares_the_guard(engine: AsyncEngine, boar
 
 async def test_dispose_leaves_the_guard_in_place(engine: AsyncEngine, board: Board) -> None:
     """The pool that comes after guards connects, and measures, like the one before."""
-    before = board.count("db_connects")
+    before = board.count("connects")
     await engine.dispose()
     assert await ask(engine) == 1
-    assert board.count("db_connects") == before + 1
+    assert board.count("connects") == before + 1
     await engine.dispose()
     board.trip("read")
     board.trip("write")
@@ -168,7 +168,7 @@ async def test_no_pool_passes(url: str, board: Board) -> None:
     engine = board.engine(url, poolclass=NullPool)
     for _ in range(3):
         assert await ask(engine) == 1
-    assert board.count("db_connects") == 3
+    assert board.count("connects") == 3
     assert BACKEND.gauges is not None
     assert BACKEND.gauges(engine) == {}
 

@@ -98,7 +98,7 @@ async def test_an_unknown_database_is_configuration(healthy: PostgresServer, dri
         engine = board.engine(wrong)
         assert isinstance(await outcome(ask(engine)), Exception)
     assert board.settled == [("db.connect", "IGNORED")] * 2
-    assert board.count("db_configuration_errors") == 2
+    assert board.count("configuration_errors") == 2
 
 
 # -- contention --------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ async def test_a_deadlock_is_contention(postgres: AsyncEngine, board: Board) -> 
     await other.close()
     assert sum(isinstance(error, DBAPIError) for error in errors) == 1
     assert board.settled == [("db.update", "SUCCESS")] * 2
-    assert board.count("db_contention", kind="deadlock") == 1
+    assert board.count("contention", kind="deadlock") == 1
 
 
 async def test_a_serialization_failure_is_contention(postgres: AsyncEngine, board: Board) -> None:
@@ -154,7 +154,7 @@ async def test_a_serialization_failure_is_contention(postgres: AsyncEngine, boar
     await one.close()
     await other.close()
     assert board.settled == [("db.update", "SUCCESS")]
-    assert board.count("db_contention", kind="serialization") == 1
+    assert board.count("contention", kind="serialization") == 1
 
 
 async def test_a_lock_not_had_is_contention(postgres: AsyncEngine, board: Board) -> None:
@@ -167,7 +167,7 @@ async def test_a_lock_not_had_is_contention(postgres: AsyncEngine, board: Board)
     assert isinstance(await outcome(other.execute(text(update(1)))), DBAPIError)
     await one.close()
     await other.close()
-    assert board.count("db_contention", kind="lock") == 2
+    assert board.count("contention", kind="lock") == 2
     assert "FAILURE" not in dict(board.settled).values()
 
 
@@ -181,7 +181,7 @@ async def test_a_locked_sqlite_is_contention(tmp_path: Path, board: Board) -> No
         with pytest.raises(DBAPIError, match="locked"):
             await ask(engine, "INSERT INTO t VALUES (2)")
     assert board.settled[-1] == ("db.insert", "SUCCESS")
-    assert board.count("db_contention", kind="lock") == 1
+    assert board.count("contention", kind="lock") == 1
 
 
 async def test_sqlite_that_cannot_be_opened_fails(tmp_path: Path, board: Board) -> None:
@@ -214,7 +214,7 @@ async def test_a_session_ended_in_its_query_fails_once(postgres: AsyncEngine, he
         await running(observer, query)
         await terminate(observer)
     assert [settled for settled in board.settled if settled[1] == "FAILURE"] == [("db.select", "FAILURE")]
-    assert board.count("db_disconnects") == 1
+    assert board.count("disconnects") == 1
     assert await ask(engine) == 1
     await engine.dispose()
     await observer.dispose()

@@ -49,8 +49,10 @@ async def test_latency_is_the_time_to_the_first_chunk(llm: OpenAIServer) -> None
         async for _ in await begin(client):
             clock.advance(60.0)
     assert [(event.verdict, event.duration) for event in witness.settled] == [(SUCCESS, 0.0)]
-    assert witness.count("streams") == 1
-    assert 0 < witness.count("first_chunk_wait") < 5
+    observed = witness.gear.service("llm").histograms()
+    assert sum(observed["time_to_first_chunk", ()].counts) == 1
+    assert 0 < observed["time_to_first_chunk", ()].sum < 5
+    assert sum(observed["chunk_gap", ()].counts) >= 1
 
 
 async def test_left_early(client: openai.AsyncOpenAI, witness: Witness) -> None:

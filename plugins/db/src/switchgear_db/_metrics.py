@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import QueuePool
 
-TRANSACTIONS = "db_transactions"
-CONTENTION = "db_contention"
-MISCONFIGURED = "db_configuration_errors"
-CONNECTS = "db_connects"
-DISCONNECTS = "db_disconnects"
-WAIT = "db_pool_wait"
-TIMEOUTS = "db_pool_timeouts"
-IN_USE = "db_pool_in_use"
-IDLE = "db_pool_idle"
-MOST = "db_pool_max"
+TRANSACTIONS = "transactions"
+CONTENTION = "contention"
+MISCONFIGURED = "configuration_errors"
+CONNECTS = "connects"
+DISCONNECTS = "disconnects"
+WAIT = "pool_wait"
+TIMEOUTS = "pool_timeouts"
+IN_USE = "pool_in_use"
+IDLE = "pool_idle"
+MOST = "pool_max"
 
 #: SQLAlchemy has no public name for it.
 OVERFLOW = "_max_overflow"
@@ -40,7 +40,13 @@ METRICS = (
     ),
     Metric(name=CONNECTS, kind="counter", help="Connections made."),
     Metric(name=DISCONNECTS, kind="counter", help="Connections found dead while in use."),
-    Metric(name=WAIT, kind="counter", unit="seconds", help="Time spent waiting for connections of the pool."),
+    Metric(
+        name=WAIT,
+        kind="histogram",
+        unit="seconds",
+        help="Time spent waiting for a connection of the pool, where it was 1 ms or more.",
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    ),
     Metric(name=TIMEOUTS, kind="counter", help="Times that the pool had no connection to give within its timeout."),
     Metric(name=IN_USE, kind="gauge", help="Connections taken from the pool at present."),
     Metric(name=IDLE, kind="gauge", help="Open connections waiting in the pool."),

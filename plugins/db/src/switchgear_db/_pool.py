@@ -65,7 +65,7 @@ def _watch(waist: Waist, pool: Any) -> None:
             raise
         finally:
             if (waited := perf_counter() - started) >= _NOTABLE:
-                waist.service.count(metrics.WAIT, waited)
+                waist.service.observe(metrics.WAIT, waited)
         return connection
 
     def recreated() -> Pool:

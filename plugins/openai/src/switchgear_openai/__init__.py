@@ -54,15 +54,34 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
     identify=identify,
     metrics=(
         Metric(name="tokens", kind="counter", unit="tokens", help="Tokens billed, by kind.", labels=("kind",)),
-        Metric(name="streams", kind="counter", help="Streams whose first chunk arrived."),
         Metric(
-            name="first_chunk_wait", kind="counter", unit="seconds", help="Time until streams' first chunks, summed."
+            name="time_to_first_chunk",
+            kind="histogram",
+            unit="seconds",
+            help="Time from the request to a stream's first chunk.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+        ),
+        Metric(
+            name="chunk_gap",
+            kind="histogram",
+            unit="seconds",
+            help="Time between two pieces of a stream, as they come from the network.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
         ),
         Metric(name="truncated_streams", kind="counter", help="Streams that ended without saying so."),
         Metric(name="auth_errors", kind="counter", help="Answers that deny our credentials.", labels=("status",)),
-        Metric(name="remaining_requests", kind="gauge", help="Requests left, as the last answer that said so."),
         Metric(
-            name="remaining_tokens", kind="gauge", unit="tokens", help="Tokens left, as the last answer that said so."
+            name="remaining_requests",
+            kind="gauge",
+            help="Requests left, as the last answer that said so.",
+            merged="min",
+        ),
+        Metric(
+            name="remaining_tokens",
+            kind="gauge",
+            unit="tokens",
+            help="Tokens left, as the last answer that said so.",
+            merged="min",
         ),
     ),
     gauges=_gauges,

@@ -32,14 +32,14 @@ _NOTHING_YET = Watch()
 class Exchange:
     """Settles the permit of one request, once, by whatever settles it first."""
 
-    __slots__ = ("_call", "_guard", "_permit", "_request", "_started", "_watch")
+    __slots__ = ("_call", "_guard", "_last", "_permit", "_request", "_started", "_watch")
 
     def __init__(self, guard: Guard, call: Call, permit: Permit, request: Any) -> None:
         self._guard = guard
         self._call = call
         self._permit = permit
         self._request = request
-        self._started = monotonic()
+        self._started = self._last = monotonic()
         self._watch = _NOTHING_YET
 
     # -- the answer's head ---------------------------------------------------------------------------------------
@@ -102,10 +102,14 @@ class Exchange:
             return
         begun = self._watch.begun
         finding = self._watch.feed(chunk)
-        if self._watch.begun and not begun and self._call.operation.klass == "stream":
-            self._permit.first_chunk()
-            self._guard.service.count("streams")
-            self._guard.service.count("first_chunk_wait", monotonic() - self._started)
+        if self._watch.begun and self._call.operation.klass == "stream":
+            now = monotonic()
+            if not begun:
+                self._permit.first_chunk()
+                self._guard.first_chunks.observe(now - self._started)
+            else:
+                self._guard.chunk_gaps.observe(now - self._last)
+            self._last = now
         if finding is not None:
             self._settle(finding)
 

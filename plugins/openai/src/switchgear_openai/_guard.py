@@ -47,6 +47,7 @@ class Guard:
         self.home = home
         self.family: Any = family
         self.limits = Limits()
+        self.first_chunks, self.chunk_gaps = service.histogram("time_to_first_chunk"), service.histogram("chunk_gap")
         self.tokens = {kind: service.counter("tokens", kind=kind) for kind in TOKENS}
 
     async def handle(self, request: Any, send: Send) -> Any:
