@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
@@ -69,14 +69,22 @@ class Service:
     def __repr__(self) -> str:
         return f"<Service {self.name} ({self.backend.name})>"
 
-    def run(self, operation: Operation, domain: str, fn: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+    def run(
+        self, operation: Operation, domain: str, fn: Callable[[], Coroutine[Any, Any, T]]
+    ) -> Coroutine[Any, Any, T]:
         """Await `fn()` inside the service's pipeline. `fn` is one attempt: it asks `admit`, and is called again for the
-        next one. A call made inside another one's attempt at this service is part of it.
+        next one. A call made inside another one's attempt at this service is part of it, and one inside an active check
+        of it has to find out how the backend is, not how full the pipeline.
         """
-        pipeline = self.pipeline
-        if pipeline is None or inside(pipeline):
+        pipeline, here = self.pipeline, scope.get()
+        if pipeline is None or inside(pipeline) or (here is not None and self in here.probing):
             return fn()
         return pipeline.run(operation, domain, fn)
+
+    def retried(self) -> bool:
+        """Whether this task is in a call that the pipeline tries again: then its client should not do so as well."""
+        pipeline = self.pipeline
+        return pipeline is not None and inside(pipeline) and any(each.name == "retry" for each in pipeline.strategies)
 
     def admit(self, operation: Operation, domain: str = "") -> Permit:
         """A permit for one call; raises `refusal` where it is not permitted."""
