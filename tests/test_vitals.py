@@ -145,6 +145,26 @@ def test_the_fullest_saturation_limits() -> None:
     assert report.score == pytest.approx(55)
 
 
+def test_a_burst_is_no_saturation() -> None:
+    """A pool counts as full when it has been so for some seconds, however many looks fall into a burst; and no longer
+    than it is."""
+    watched = Watched()
+    succeed(watched.group.branch("a"), 30)
+    assert watched.look(pool=0.3).score == 100
+    for _ in range(30):
+        watched.clock.advance(0.05)
+        assert watched.look(pool=1.0).score == 100
+    watched.clock.advance(0.5)
+    assert watched.look(pool=0.3).score == 100
+    for _ in range(2):
+        watched.clock.advance(1.0)
+        assert watched.look(pool=1.0).score == 100
+    watched.clock.advance(1.0)
+    assert watched.look(pool=1.0).score == pytest.approx(40)
+    watched.clock.advance(0.05)
+    assert watched.look(pool=0.5).score == 100
+
+
 def test_throttling_is_half_as_bad() -> None:
     """It is alive, and asks for less."""
     watched = Watched(failure_rate_threshold=None)

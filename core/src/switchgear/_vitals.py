@@ -15,6 +15,10 @@ from switchgear._report import Report
 from switchgear._score import reached
 from switchgear._snapshot import Snapshot
 
+#: Seconds that a pool has to be full to count as full: three looks, where one takes place each second. In a burst it is
+#: for a moment, as it may be; a look at just that moment, and some are taken at bad moments, would make a fall of it.
+_LASTING = 2.5
+
 
 class Vitals:
     """What is known of one service; `r50` is the ratio of bad calls at which it is half healthy. Not thread-safe."""
@@ -23,6 +27,7 @@ class Vitals:
         self.name = name
         self.r50 = r50
         self._domains: dict[str, _Seen] = {}
+        self._saturations: list[tuple[float, Mapping[str, float]]] = []  # at the last looks
 
     def look(self, snapshots: Sequence[Snapshot], saturations: Mapping[str, float]) -> Report:
         """The service's health as of its breakers' snapshots, the main's first, and of its saturations, each 0..1."""
@@ -30,7 +35,14 @@ class Vitals:
         # A domain that has lost its branch to a busier one is forgotten with it.
         self._domains = {one.domain: self._domains.get(one.domain) or _Seen() for one in branches}
         domains = [self._domains[one.domain].look(one) for one in branches]
-        return service_health(self.name, domains, r50=self.r50, main=main, saturations=saturations)
+        lasting = self._lasting(saturations, main.at)
+        return service_health(self.name, domains, r50=self.r50, main=main, saturations=lasting)
+
+    def _lasting(self, saturations: Mapping[str, float], now: float) -> Mapping[str, float]:
+        """What they have been at the least of late."""
+        recent = [(at, then) for at, then in self._saturations if now - at <= _LASTING]
+        self._saturations = [*recent, (now, saturations)]
+        return {what: min(then.get(what, 0.0) for _, then in self._saturations) for what in saturations}
 
 
 class _Seen:

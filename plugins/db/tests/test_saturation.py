@@ -21,8 +21,8 @@ saturation: Callable[[Any], Mapping[str, float]] = BACKEND.saturation
 
 async def test_a_pool_is_full_when_the_overflow_is_used_up_too(board: Board, url: str) -> None:
     """Of 2 connections kept and 2 more allowed, each that is taken is a quarter; with the fourth the next caller waits
-    in vain, for which the database is not blamed, and the pool is: it is what limits the service's health. When all are
-    given back it is empty, and nothing does."""
+    in vain, for which the database is not blamed, and the pool is: the service says that it is full. When all are given
+    back it is empty."""
     engine = board.engine(url, pool_size=2, max_overflow=2, pool_timeout=0.05)
     assert saturation(engine) == {"pool": 0.0}
     async with AsyncExitStack() as held:

@@ -36,8 +36,8 @@ def is_saturated(client: openai.AsyncOpenAI, share: float) -> bool:
 async def test_a_pool_is_as_full_as_the_share_of_its_connections_that_requests_hold(
     llm: OpenAIServer, witness: Witness
 ) -> None:
-    """From empty to full, where the next request finds no connection, and back. Nobody blames the API for that: what
-    limits the service's health is the pool."""
+    """From empty to full, where the next request finds no connection, and back. Nobody blames the API for that: it is
+    the pool that the service says is full."""
     async with limited(llm.base_url, 2) as client:
         witness.guard(client)
         assert saturation(client) == {"pool": 0.0}

@@ -26,8 +26,8 @@ async def test_a_pool_is_as_full_as_the_share_of_its_connections_that_carry_some
     connect: Callable[..., Any], gear: Switchgear, log: Log, bucket: str
 ) -> None:
     """Nothing is known before the first request. Then each object whose bytes are not read holds one of three
-    connections; at the third the next call waits, and goes on when one is given back. Meanwhile it is the pool that
-    limits the service's health."""
+    connections; at the third the next call waits, and goes on when one is given back. Meanwhile the service says
+    that the pool is full."""
     client = guard(await connect(max_pool_connections=3), gear, name="files", breaker=QUICK)
     assert saturation(client) == {}
     await client.put_object(Bucket=bucket, Key="large", Body=LARGE)
