@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
+from urllib.request import urlopen
 
 import pytest
 from click.testing import CliRunner
@@ -83,10 +84,14 @@ def test_four_backends_break_and_recover_and_the_rest_goes_on(home: Path) -> Non
     """Every breaker trips and recovers, requests that need nothing broken are answered, and one object says so."""
     with Run(home, "--headless", "--json", "--duration", "30", "--seed", "5") as run:
         run.until("admits all calls again")
+        address = next(line.split()[-1] for line in run.progress if "browser" in line)
+        with urlopen(address + "api/state") as answer:
+            seen = json.load(answer)
+        assert {capability["name"] for capability in seen["capabilities"]} == {"browse", "picture", "ask", "order"}
         result = json.loads(run.end())
         assert run.process.returncode == 0
     assert run.servers > 4
-    assert set(result) == {"ok", "services", "goodput", "seed"}
+    assert set(result) == {"ok", "services", "capabilities", "goodput", "seed"}
     assert (result["ok"], result["seed"]) == (True, 5)
     assert {name: service["plugin"] for name, service in result["services"].items()} == {
         "cache": "redis", "files": "s3", "llm": "openai", "db": "db"
@@ -99,6 +104,15 @@ def test_four_backends_break_and_recover_and_the_rest_goes_on(home: Path) -> Non
         assert service["recovered"]
         assert 0 <= service["time_to_protect"] < 10
         assert 0 <= service["time_to_recover"] < 10
+    for capability in result["capabilities"].values():
+        times, levels = zip(*capability["levels"], strict=True)
+        assert (times[0], levels[0]) == (0, "FULL")
+        assert list(times) == sorted(times)
+        assert capability["goodput"]["before"] == 1
+    # What needs a broken service falls with it; who only prefers the cache loses little.
+    lowest = {name: capability["lowest"] for name, capability in result["capabilities"].items()}
+    assert lowest["ask"] == lowest["picture"] == "OFF"
+    assert lowest["browse"] != "FULL"
     assert result["goodput"]["during_fault"] >= 0.95
     assert min(result["goodput"].values()) >= 0.9
 

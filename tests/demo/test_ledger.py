@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from switchgear import CallNotPermitted, Reason, State
+from switchgear import CallNotPermitted, Level, LevelChange, Reason, State
+from switchgear._level import LevelReason
 from switchgear.demo._ledger import Act, Answer
 from tests.demo.support import Plant
 
@@ -170,3 +171,30 @@ class TestGoodput:
         plant.clock.advance(1)
         plant.ledger.answered("order", ["cache"], started, Answer.FAILED)
         assert plant.ledger.goodput() == {"before": None, "during_fault": None, "after": None}
+
+
+def test_levels_are_kept_by_capability_with_their_times(plant: Plant) -> None:
+    """From FULL at the beginning."""
+    plant.clock.advance(2)
+    plant.ledger.on_level_changed(
+        LevelChange(
+            capability="browse",
+            from_level=Level.FULL,
+            to_level=Level.OFF,
+            reason=LevelReason.WORSENED,
+            detail="db",
+            score=10.0,
+            at=plant.clock(),
+        )  # fmt: skip
+    )
+    assert plant.ledger.levels["browse"] == [(0.0, Level.FULL), (2.0, Level.OFF)]
+    assert plant.told[-1].text == "is offered OFF: db"
+
+
+def test_users_see_all_requests_that_failed(plant: Plant) -> None:
+    """Of a kind, those that need what is broken count too; over all, they have no part in the goodput."""
+    plant.ledger.strikes("db", "is killed")
+    plant.ledger.answered("browse", {"db"}, plant.clock(), Answer.FAILED)
+    plant.ledger.answered("browse", {"db"}, plant.clock(), Answer.FALLBACK)
+    assert plant.ledger.goodput("browse")["during_fault"] == 0.5
+    assert plant.ledger.goodput()["during_fault"] is None

@@ -24,7 +24,7 @@ class Terminal:
     def __init__(self, plant: Plant, width: int = 80, height: int = 24) -> None:
         self.file = io.StringIO()
         self.console = Console(width=width, height=height, file=self.file, markup=False)
-        self.screen = Screen(self.console, plant.ledger, KINDS, duration=60, seed=7)
+        self.screen = Screen(self.console, plant.ledger, KINDS, "http://127.0.0.1:1/", duration=60, seed=7)
 
     def lines(self) -> list[str]:
         self.file.seek(0)
@@ -86,5 +86,5 @@ def test_requests_are_shown_with_what_became_of_them() -> None:
     terminal = Terminal(plant)
     for answer in (Answer.FULL, Answer.FALLBACK, Answer.FAILED, Answer.FULL):
         plant.ledger.answered("browse", {"db"}, 0.0, answer)
-    assert terminal.line("browse").split() == ["browse", "db", "1", "75%", "25%"]
-    assert terminal.line("order").split() == ["order", "cache", "0", "100%", "0%"]
+    assert terminal.line("browse").split() == ["browse", "FULL", "db", "1", "75%", "25%"]
+    assert terminal.line("order").split() == ["order", "FULL", "cache", "0", "100%", "0%"]

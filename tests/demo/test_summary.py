@@ -31,7 +31,7 @@ def suffer(plant: Plant, service: str, *, opens: bool = True, recovers: bool = T
 
 
 def summary_of(plant: Plant) -> Summary:
-    return summarise(plant.ledger, PLUGINS, SERVERS, 7)
+    return summarise(plant.ledger, PLUGINS, SERVERS, ["browse"], 7)
 
 
 def printed(summary: Summary, width: int) -> str:
@@ -71,6 +71,13 @@ def test_all_tripped_and_recovered_is_ok() -> None:
                 "recovered": True,
                 "time_to_protect": 0.5,
                 "time_to_recover": 3.75,
+            },
+        },
+        "capabilities": {
+            "browse": {
+                "goodput": {"before": None, "during_fault": None, "after": None},
+                "lowest": "FULL",
+                "levels": [[0.0, "FULL"]],
             },
         },
         "goodput": {"before": None, "during_fault": None, "after": None},
@@ -126,7 +133,7 @@ def test_the_table_fits_a_terminal_of_80_columns() -> None:
     """Each service is one line, also with the longest name of a server."""
     plant = Plant()
     suffer(plant, "cache")
-    text = printed(summarise(plant.ledger, PLUGINS, {**SERVERS, "db": "OpenAI stand-in 0.1.0.dev0"}, 7), 80)
+    text = printed(summarise(plant.ledger, PLUGINS, {**SERVERS, "db": "OpenAI stand-in 0.1.0.dev0"}, [], 7), 80)
     [line] = [line for line in text.splitlines() if line.startswith("db")]
     assert "OpenAI stand-in 0.1.0.dev0" in line
     assert line.split()[-2:] == ["not", "not"]

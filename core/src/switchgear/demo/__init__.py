@@ -8,6 +8,7 @@
     _script      the faults, and when each strikes
     _ledger      what was measured
     _screen      the live view;  _summary the end of it, as tables and as JSON
+    _page        the live page, for a browser
 
 Needs the extra "demo".
 """

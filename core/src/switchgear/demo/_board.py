@@ -44,7 +44,21 @@ settings.pool_timeout = 1
 settings.max_overflow = 25  # a pool that runs dry makes no calls to judge by
 breaker.slow_call_duration_threshold = {{ read = 0.75, write = 0.75 }}
 breaker.window = {{ seconds = 1 }}
-{breaker}"""
+{breaker}
+# What the shop offers, and what it takes.
+[capabilities.browse]
+requires = ["db"]
+prefers = {{ cache = 0.2 }}
+[capabilities.order]
+requires = ["db"]
+prefers = {{ cache = 0.1 }}
+[capabilities.picture]
+requires = ["files"]
+criticality = "DEGRADED"
+[capabilities.ask]
+requires = ["llm"]
+criticality = "BEST_EFFORT"
+"""
 
 _BREAKER = """\
 breaker.minimum_number_of_calls = 5

@@ -8,6 +8,8 @@ seconds from when the backend is well again until all breakers are CLOSED and ad
 
 Of the requests: the goodput, the share (0..1) of them that were answered, in full or by a fallback. A request that
 cannot do without the broken service has no part in it: its failing is the fault's doing and not to be helped.
+
+Of a capability: the goodput of all requests that asked for it, those too, as its users see it; and its levels.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from math import inf
 from switchgear._clock import Clock, monotonic
 from switchgear._events import Refused, Settled, Transition
 from switchgear._group import BreakerGroup
+from switchgear._level import Level, LevelChange
 from switchgear._state import State
 from switchgear.demo._recent import Recent
 
@@ -88,8 +91,22 @@ class Account:
         return min(snapshot.share if snapshot.state is State.CLOSED else 0.0 for snapshot in self._group.snapshots())
 
 
+class _Goodput:
+    """Of the requests of each phase, how many there were and how many were answered."""
+
+    def __init__(self) -> None:
+        self._tally: dict[str, list[int]] = {phase: [0, 0] for phase in ("before", "during_fault", "after")}
+
+    def add(self, phase: str, answer: Answer) -> None:
+        self._tally[phase][0] += answer is not Answer.FAILED
+        self._tally[phase][1] += 1
+
+    def shares(self) -> dict[str, float | None]:
+        return {phase: good / total if total else None for phase, (good, total) in self._tally.items()}
+
+
 class Ledger:
-    """Hears of every call and every change of state (an Observer), of every fault and every request."""
+    """Hears of every call and every change of state and of level (an Observer), of every fault and every request."""
 
     def __init__(
         self,
@@ -106,7 +123,10 @@ class Ledger:
         self.clock = clock
         self.began = clock()  #: notes count from here
         self._tell = tell
-        self._goodput: dict[str, list[int]] = {phase: [0, 0] for phase in ("before", "during_fault", "after")}
+        self._goodput = _Goodput()
+        self._visible: defaultdict[str, _Goodput] = defaultdict(_Goodput)
+        #: By capability: since when, in seconds from the beginning, it has been offered how much.
+        self.levels: defaultdict[str, list[tuple[float, Level]]] = defaultdict(lambda: [(0.0, Level.FULL)])
 
     # -- breakers ------------------------------------------------------------------------------------------------
 
@@ -171,15 +191,20 @@ class Ledger:
         """A request of some kind, which began at `started` and cannot do without some services, has ended."""
         self.requests[kind].add(self.clock(), answer.value)
         suffered = [act for act in self.acts if started <= (act.recovered or inf)]
-        if any(act.service in requires for act in suffered):
-            return
-        tally = self._goodput["during_fault" if suffered else "after" if self.acts else "before"]
-        tally[0] += answer is not Answer.FAILED
-        tally[1] += 1
+        phase = "during_fault" if suffered else "after" if self.acts else "before"
+        self._visible[kind].add(phase, answer)
+        if not any(act.service in requires for act in suffered):
+            self._goodput.add(phase, answer)
 
-    def goodput(self) -> dict[str, float | None]:
-        """Before the first fault, while a service was broken, and otherwise; None where nothing was asked for."""
-        return {phase: good / total if total else None for phase, (good, total) in self._goodput.items()}
+    def goodput(self, kind: str | None = None) -> dict[str, float | None]:
+        """Before the first fault, while a service was broken, and otherwise; None where nothing was asked for. Of one
+        kind of requests: of all of them, as users see it.
+        """
+        return (self._goodput if kind is None else self._visible[kind]).shares()
+
+    def on_level_changed(self, event: LevelChange) -> None:
+        self.levels[event.capability].append((event.at - self.began, event.to_level))
+        self.note(event.capability, f"is offered {event.to_level}: {event.detail}")
 
     def note(self, service: str, text: str, state: State | None = None) -> None:
         note = Note(self.clock() - self.began, service, text, state)

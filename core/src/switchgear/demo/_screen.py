@@ -13,6 +13,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from switchgear._level import Level
 from switchgear._state import State
 from switchgear.demo._ledger import Ledger, Note
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _REDRAW = 0.2  # s
 _HISTORY_COLUMN = 62  # where the column of the history begins
-_FIXED_LINES = 16  # all but the list of what happened
+_FIXED_LINES = 17  # all but the list of what happened
 
 _STYLES = {State.CLOSED: "green", State.HALF_OPEN: "yellow", State.OPEN: "bold red"}
 _RAMPING = "cyan"
@@ -32,8 +33,11 @@ _BARS = (("▁", "green"), ("▃", _RAMPING), ("▅", "yellow"), ("█", "red"))
 class Screen:
     """Draws what the ledger knows, a few times a second."""
 
-    def __init__(self, console: Console, ledger: Ledger, kinds: Sequence[Kind], *, duration: float, seed: int) -> None:
+    def __init__(
+        self, console: Console, ledger: Ledger, kinds: Sequence[Kind], address: str, *, duration: float, seed: int
+    ) -> None:
         self._console = console
+        self._address = address
         self._ledger = ledger
         self._kinds = kinds
         self._duration = duration
@@ -71,7 +75,7 @@ class Screen:
         title = Text("switchgear demo", style="bold")
         bar = ProgressBar(total=self._duration, completed=min(elapsed, self._duration))
         head.add_row(title, bar, Text(f"{elapsed:.0f} of {self._duration:.0f} s, seed {self._seed}", style="dim"))
-        return Group(head, self._fault(now))
+        return Group(head, self._fault(now), Text(f"The live page: {self._address}", style="dim"))
 
     def _fault(self, now: float) -> Text:
         on = [act for act in self._ledger.acts if act.recovered is None]
@@ -114,7 +118,9 @@ class Screen:
         history[second] = max(history[second], bad)
 
     def _requests(self, now: float) -> Table:
-        table = _table(("requests", 8), ("need", 5), ("a second", -9), ("answered", -9), ("by a fallback", -14))
+        table = _table(
+            ("requests", 8), ("level", 8), ("need", 5), ("a second", -9), ("answered", -9), ("by a fallback", -14)
+        )
         for kind in self._kinds:
             recent = self._ledger.requests[kind.name]
             rate = recent.rate(now, "full", "fallback", "failed")
@@ -122,6 +128,7 @@ class Screen:
             fallback = recent.rate(now, "fallback") / rate if rate else 0
             table.add_row(
                 Text(kind.name, style="bold"),
+                _level(self._ledger.levels[kind.name][-1][1]),
                 Text(", ".join(kind.requires), style=self._worst_style(kind.requires)),
                 f"{rate:.0f}",
                 Text(f"{answered:.0%}", style="green" if answered == 1 else "bold red"),
@@ -141,7 +148,7 @@ class Screen:
 def line(note: Note) -> Text:
     """What happened, on one line."""
     style = "bold" if note.state is None else _STYLES.get(note.state, "")
-    text = Text.assemble((f"{note.at:5.1f} ", "dim"), f"{note.service:6}", (note.text, style))
+    text = Text.assemble((f"{note.at:5.1f} ", "dim"), f"{note.service:8}", (note.text, style))
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
 
@@ -152,6 +159,10 @@ def _table(*columns: tuple[str, int]) -> Table:
     for heading, width in columns:
         table.add_column(heading, min_width=abs(width), justify="right" if width < 0 else "left", no_wrap=True)
     return table
+
+
+def _level(level: Level) -> Text:
+    return Text(str(level), style={Level.FULL: "green", Level.OFF: "bold red"}.get(level, "yellow"))
 
 
 def _alarming(rate: float) -> Text:

@@ -11,6 +11,7 @@ import anyio
 
 from switchgear.demo._board import open_board
 from switchgear.demo._ledger import Ledger
+from switchgear.demo._page import watchable
 from switchgear.demo._screen import Screen, line
 from switchgear.demo._script import faults, play
 from switchgear.demo._summary import Summary, summarise
@@ -40,15 +41,18 @@ async def show(console: Console, *, duration: float, seed: int, live: bool) -> S
         await storefront.open()
         script = faults(board)
         random.Random(seed).shuffle(script)  # noqa: S311
+        capabilities = board.gear.degradation.graph.capabilities
         groups = {name: service.group for name, service in services.items()}
         ledger = Ledger(groups, tell=None if live else lambda note: say(line(note)))
         leave = board.gear.subscribe(ledger)
-        async with anyio.create_task_group() as tasks:
+        async with watchable(board.gear) as address, anyio.create_task_group() as tasks:
+            say(f"\nWatch it in a browser, too: {address}\n")
             tasks.start_soon(storefront.run, ledger)
             if live:
-                tasks.start_soon(Screen(console, ledger, storefront.kinds, duration=duration, seed=seed).run)
+                screen = Screen(console, ledger, storefront.kinds, address, duration=duration, seed=seed)
+                tasks.start_soon(screen.run)
             await play(script, ledger, duration)
             tasks.cancel_scope.cancel()
         leave()
         plugins = {name: service.backend.name for name, service in services.items()}
-        return summarise(ledger, plugins, board.servers.names(), seed)
+        return summarise(ledger, plugins, board.servers.names(), capabilities, seed)

@@ -55,7 +55,9 @@ _ADD = text("INSERT INTO products (id, name, stock) VALUES (:id, :name, :stock)"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of request: how often it is asked, and which services it cannot do without."""
+    """One kind of request, named as the capability that it asks for: how often it comes, and which services it cannot
+    do without.
+    """
 
     name: str
     weight: int

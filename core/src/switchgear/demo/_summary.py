@@ -29,11 +29,21 @@ class ServiceResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilityResult:
+    """One capability: how its users fared, and from when on, in seconds, how much of it was offered."""
+
+    goodput: Mapping[str, float | None]
+    lowest: str
+    levels: tuple[tuple[float, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """One run, under the names of its JSON; times in seconds, shares 0..1. See the ledger for what the words mean."""
 
     ok: bool
     services: Mapping[str, ServiceResult]
+    capabilities: Mapping[str, CapabilityResult]
     goodput: Mapping[str, float | None]
     seed: int
 
@@ -42,11 +52,23 @@ class Summary:
         return asdict(self)
 
 
-def summarise(ledger: Ledger, plugins: Mapping[str, str], servers: Mapping[str, str], seed: int) -> Summary:
+def summarise(
+    ledger: Ledger, plugins: Mapping[str, str], servers: Mapping[str, str], capabilities: Iterable[str], seed: int
+) -> Summary:
     """The summary of a run; `plugins` and `servers` name those of each service."""
     services = {name: _service(ledger, name, plugins[name], server) for name, server in servers.items()}
     ok = all(service.recovered and service.time_to_protect is not None for service in services.values())
-    return Summary(ok=ok, services=services, goodput=ledger.goodput(), seed=seed)
+    offered = {name: _capability(ledger, name) for name in capabilities}
+    return Summary(ok=ok, services=services, capabilities=offered, goodput=ledger.goodput(), seed=seed)
+
+
+def _capability(ledger: Ledger, name: str) -> CapabilityResult:
+    levels = ledger.levels[name]
+    return CapabilityResult(
+        goodput=ledger.goodput(name),
+        lowest=str(min(level for _, level in levels)),
+        levels=tuple((round(at, 3), str(level)) for at, level in levels),
+    )
 
 
 def _service(ledger: Ledger, name: str, plugin: str, server: str) -> ServiceResult:
@@ -89,7 +111,19 @@ def draw(summary: Summary) -> RenderableType:
     before, during, after = (_share(summary.goodput[phase]) for phase in ("before", "during_fault", "after"))
     goodput = Text(f"Goodput: {before} before, {during} during the faults, {after} after.")
     sentence = Text(in_words(summary), style="green" if summary.ok else "bold red")
-    return Padding(Group(table, Text(), goodput, sentence), (1, 0))
+    return Padding(Group(table, Text(), _capabilities(summary), Text(), goodput, sentence), (1, 0))
+
+
+def _capabilities(summary: Summary) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    for heading in ("capability", "lowest", "now"):
+        table.add_column(heading, vertical="bottom")
+    for heading in ("answered\nbefore", "during\nfaults", "other-\nwise"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, capability in summary.capabilities.items():
+        answered = (_share(capability.goodput[phase]) for phase in ("before", "during_fault", "after"))
+        table.add_row(Text(name, style="bold"), capability.lowest, capability.levels[-1][1], *answered)
+    return table
 
 
 def in_words(summary: Summary) -> str:

@@ -1,0 +1,50 @@
+"""Serving the endpoints from inside a process that does something else as well."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import anyio
+
+from switchgear._errors import MissingDependency
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+#: Seconds that requests may take to end when the server is told to.
+_LEAVE = 3
+
+
+@asynccontextmanager
+async def running(app: ASGIApp, listening: socket.socket) -> AsyncGenerator[None]:
+    """Serves the application at a socket while inside. On leaving, requests have three seconds to end.
+
+    Raises MissingDependency where uvicorn is not installed.
+    """
+    try:
+        import uvicorn
+    except ModuleNotFoundError as exc:
+        raise MissingDependency("uvicorn, which listens,", install="switchgear[http]") from exc
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none",
+        timeout_graceful_shutdown=_LEAVE,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+
+    async def serve() -> None:
+        # It ends when it is told to leave, and not before its clients have been.
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[listening])
+
+    # Signals are for whoever runs the process, which is not this.
+    setattr(server, "capture_signals", nullcontext)  # noqa: B010 - mypy would take it for a method
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(serve)
+        try:
+            yield
+        finally:
+            server.should_exit = True
