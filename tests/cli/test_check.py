@@ -69,7 +69,10 @@ def test_as_json(write: Write) -> None:
     assert shown == {
         "ok": True,
         "source": "switchgear.toml",
-        "services": {"cache": {"plugin": "memory", "backend": "memory", "pipeline": ["Breaker", "call"]}},
+        "services": {
+            "cache": {"plugin": "memory", "backend": "memory", "requires": [], "pipeline": ["Breaker", "call"]}
+        },
+        "capabilities": {},
         "problems": [],
     }
     assert breaker["window.count"] == {"value": 50, "source": "switchgear.toml"}
@@ -77,6 +80,49 @@ def test_as_json(write: Write) -> None:
     assert breaker["consecutive_failures"] == {"value": 7, "source": "plugin"}
     assert breaker["failure_rate_threshold"] == {"value": 0.5, "source": "default"}
     assert len(breaker) == 17
+
+
+OFFERED = (
+    FILE
+    + """
+[services.index]
+plugin = "memory"
+requires = ["cache"]
+[capabilities.search]
+requires = ["index"]
+prefers = { cache = 0.25 }
+[capabilities.help]
+any_of = [["search", "cache"]]
+criticality = "best_effort"
+"""
+)
+
+
+def test_capabilities_are_shown_with_what_they_need(write: Write) -> None:
+    """What a service requires, and of each capability how much it matters and what it stands on."""
+    shown = program("check", write(OFFERED), "--probe").stdout
+    assert "switchgear.toml is right: 2 services, 2 capabilities." in shown
+    assert "index (memory, requires cache): Breaker > call\n  Memory 1.0 answers in " in shown
+    assert shown.endswith(
+        "\n\nsearch (CRITICAL): requires index; prefers cache (25% of it)"
+        "\n\nhelp (BEST_EFFORT): needs one of search, cache\n"
+    )
+
+
+def test_capabilities_as_json(write: Write) -> None:
+    """The shape that programs rely on."""
+    shown = json.loads(program("check", write(OFFERED), "--json").stdout)
+    assert shown["services"]["index"]["requires"] == ["cache"]
+    assert shown["capabilities"] == {
+        "search": {
+            "requires": ["index"], "prefers": {"cache": 0.25}, "any_of": [], "criticality": "CRITICAL",
+            "importance": 1.0,
+        },
+        "help": {
+            "requires": [], "prefers": {}, "any_of": [["search", "cache"]], "criticality": "BEST_EFFORT",
+            "importance": 1.0,
+        },
+    }  # fmt: skip
 
 
 def test_the_configuration_of_the_environment(write: Write) -> None:
@@ -124,6 +170,7 @@ def test_problems_as_json(write: Write) -> None:
         "ok": False,
         "source": "switchgear.toml",
         "services": {},
+        "capabilities": {},
         "problems": [{"key": "services.cache.plugin", "problem": "This key is missing."}],
     }
     assert shown.stderr == "Error: switchgear.toml: services.cache.plugin: This key is missing.\n"

@@ -17,6 +17,7 @@ from rich.table import Table
 from switchgear._config import read_environment, read_toml
 from switchgear._errors import ConfigurationError
 from switchgear._gear_config import GearConfig, ServiceConfig
+from switchgear._graph import Capability
 from switchgear.cli._probe import Probed, probe_all
 from switchgear.cli._thresholds import thresholds
 
@@ -51,13 +52,15 @@ def check(*, file: str | None, probe: bool, as_json: bool) -> None:
     except ConfigurationError as error:
         if as_json:
             problems = [{"key": one.key, "problem": one.problem} for one in error.errors or (error,)]
-            _print_json(ok=False, source=file or "the environment", services={}, problems=problems)
+            source = file or "the environment"
+            _print_json(ok=False, source=source, services={}, capabilities={}, problems=problems)
         raise
     probed = anyio.run(probe_all, config) if probe else {}
     if as_json:
         services = {service.name: _as_json(service, probed.get(service.name)) for service in config.services}
+        capabilities = {name: _offered_as_json(capability) for name, capability in config.capabilities.items()}
         ok = all(result.ok is not False for result in probed.values())
-        _print_json(ok=ok, source=config.source, services=services, problems=[])
+        _print_json(ok=ok, source=config.source, services=services, capabilities=capabilities, problems=[])
     else:
         _print(config, probed)
     if wrong := [ConfigurationError(result.error or "") for result in probed.values() if not result.configured]:
@@ -77,6 +80,7 @@ def _as_json(service: ServiceConfig, probed: Probed | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "plugin": service.plugin,
         "backend": service.backend.name,
+        "requires": list(service.requires),
         "pipeline": list(_PIPELINE),
         "breaker": {key: {"value": value, "source": source} for key, value, source in thresholds(service)},
     }
@@ -87,23 +91,51 @@ def _as_json(service: ServiceConfig, probed: Probed | None) -> dict[str, Any]:
     return shown
 
 
+def _offered_as_json(capability: Capability) -> dict[str, Any]:
+    return {
+        "requires": list(capability.requires),
+        "prefers": dict(capability.prefers),
+        "any_of": [list(group) for group in capability.any_of],
+        "criticality": capability.criticality.name,
+        "importance": capability.importance,
+    }
+
+
 # -- as text ---------------------------------------------------------------------------------------------------------
 
 
 def _print(config: GearConfig, probed: Mapping[str, Probed]) -> None:
     console = Console(markup=False, highlight=False)
-    count = len(config.services)
-    console.print(f"{config.source} is right: {count} service{'' if count == 1 else 's'}.", soft_wrap=True)
+    there = _counted(len(config.services), "service", "services")
+    if config.capabilities:
+        there += f", {_counted(len(config.capabilities), 'capability', 'capabilities')}"
+    console.print(f"{config.source} is right: {there}.", soft_wrap=True)
     for service in config.services:
         console.print()
         console.print(service.name, style="bold", end="")
-        console.print(f" ({_kind(service)}): {' > '.join(_PIPELINE)}", soft_wrap=True)
+        requires = f", requires {', '.join(service.requires)}" if service.requires else ""
+        console.print(f" ({_kind(service)}{requires}): {' > '.join(_PIPELINE)}", soft_wrap=True)
         if service.name in probed:
             text, style = _in_words(probed[service.name])
             console.print(f"  {text}", style=style, soft_wrap=True)
         console.print(Padding(_table(service), (0, 0, 0, 2), expand=False))
     if config.services:
         console.print("\nTimes are in seconds, rates are shares of 1.")
+    for name, capability in config.capabilities.items():
+        console.print()
+        console.print(name, style="bold", end="")
+        console.print(f" ({capability.criticality}): {_needs(capability)}", soft_wrap=True)
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
+
+
+def _needs(capability: Capability) -> str:
+    needs = [f"requires {', '.join(capability.requires)}"] if capability.requires else []
+    needs += [f"prefers {name} ({weight:.0%} of it)" for name, weight in capability.prefers.items()]
+    needs += [f"needs one of {', '.join(group)}" for group in capability.any_of]
+    return "; ".join(needs) or "needs nothing"
 
 
 def _kind(service: ServiceConfig) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -42,7 +42,8 @@ async def _probe(service: ServiceConfig) -> Probed:
     timeout = service.breaker.probe_timeout
     try:
         with anyio.move_on_after(timeout):
-            async with Switchgear(GearConfig(services=(service,))) as gear:
+            alone = replace(service, requires=())
+            async with Switchgear(GearConfig(services=(alone,))) as gear:
                 return await _ask(service, gear.client(service.name))
         return Probed(ok=False, error=f"It did not answer within {timeout:g} s.")
     except (ConfigurationError, MissingDependency) as exc:
