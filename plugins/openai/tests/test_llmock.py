@@ -77,7 +77,7 @@ async def test_real_limits(guarded: openai.AsyncOpenAI, llmock: Any, witness: Wi
     assert 0 < BACKEND.saturation(guarded)["tokens_quota"] < 0.01
     await chat(guarded)
     assert BACKEND.saturation(guarded)["requests_quota"] == 1.0
-    assert witness.gear.degradation.look().services["llm"].path == ("llm", "requests_quota_saturation")
+    assert witness.gear.service("llm").saturations()["requests_quota"] == 1.0
     with pytest.raises(openai.RateLimitError):
         await chat(guarded)
     with pytest.raises(CallNotPermitted) as refused:
