@@ -93,7 +93,7 @@ async def test_a_level_that_has_yet_to_rise_again_is_named_as_such() -> None:
         await pay()
 
 
-async def test_a_fallback_may_not_touch_what_has_failed() -> None:
+async def test_invariant_41_a_fallback_may_not_touch_what_has_failed() -> None:
     """Such a call is refused for that reason; what is well may be used."""
     board = board_of()
     used: list[str] = []
