@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+
+from switchgear import Criticality, State, Switchgear
+from switchgear.asgi import create_app
+from tests.backends import GET, Client, backend_of, until
+from tests.support import DOWN, Said
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -135,3 +140,45 @@ async def subscribed(app: App, *, headers: Mapping[str, str] | None = None) -> A
         tasks.start_soon(run)
         yield subscriber
         tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def shop(**options: Any) -> AsyncGenerator[Shop]:
+    """An entered gear with a database, which the checkout requires, a cache that it is only better with, and an
+    archive that nothing but a capability of little importance requires; and its endpoints.
+    """
+    gear = Switchgear()
+    clients = {name: Client(name) for name in ("db", "cache", "archive")}
+    for name, client in clients.items():
+        gear.guard(client, backend_of(name=f"toy-{name}"), name=name)
+    gear.capability("checkout", requires=["db"], prefers={"cache": 0.3})
+    gear.capability("history", requires=["archive"], criticality=Criticality.BEST_EFFORT)
+    async with gear:
+        await until(lambda: gear.heartbeat is not None)
+        yield Shop(gear, create_app(gear, **options), clients)
+
+
+@dataclass(frozen=True)
+class Shop:
+    gear: Switchgear
+    app: App
+    clients: Mapping[str, Client]
+
+    def state(self, name: str) -> State:
+        """Of the main breaker."""
+        return self.gear.breaker(name).state
+
+    def break_down(self, name: str) -> None:
+        """Open its breaker, by calls that fail."""
+        for _ in range(4):
+            with suppress(Said), self.gear.service(name).admit(GET):
+                raise DOWN
+        assert self.gear.service(name).group.branch("").state is State.OPEN
+        self.gear.degradation.look()
+
+    def mend(self, name: str) -> None:
+        """Close its breaker, and let calls show that it serves."""
+        self.gear.breaker(name).reset("it is back")
+        for _ in range(200):
+            self.clients[name].get()
+        self.gear.degradation.look()

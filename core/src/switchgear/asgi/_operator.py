@@ -7,6 +7,7 @@ pass; and a request that says it comes from another origin is refused before its
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -91,7 +92,7 @@ class Operator:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError as exc:
             raise HTTPException(422, f"{exc}.") from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise HTTPException(400, f"{exc}.") from None
 
     @staticmethod
@@ -118,8 +119,9 @@ def _check_origin(request: Request) -> None:
 
 async def _body(request: Request) -> bytes:
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LONGEST_BODY:
-            raise HTTPException(413, f"An order has at most {_LONGEST_BODY} bytes.")
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > _LONGEST_BODY:
+                raise HTTPException(413, f"An order has at most {_LONGEST_BODY} bytes.")
     return body
