@@ -91,14 +91,14 @@ async def test_a_backend_with_room_for_some_is_sent_a_multiple_of_that() -> None
 
 
 async def test_a_backend_that_is_back_gets_everything_again() -> None:
-    """An outage is sent a fifth of the calls after fifteen seconds; twenty after its end all pass again."""
+    """After fifteen seconds an outage is sent a quarter of the calls; twenty after its end all pass again."""
     clock = VirtualClock()
     pipeline = pipeline_of(Throttle(roll=random.Random(1).random), clock)
     before = [await second(pipeline, clock, capacity=100) for _ in range(60)]
     during = [await second(pipeline, clock, capacity=0) for _ in range(30)]
     after = [await second(pipeline, clock, capacity=100) for _ in range(30)]
     assert sum(before) == 6000
-    assert max(during[15:]) < 20
+    assert max(during[15:]) < 25
     assert min(after[20:]) == 100
 
 
