@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 import redis
 from redis.asyncio.cluster import ClusterPipeline, RedisCluster
@@ -15,8 +16,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisClusterException
 
 from plugins.redis.tests.support import LASTING, Witness, bare, outcome, timed, until
-from switchgear import CallNotPermitted, ConfigurationError, Verdict
+from switchgear import CallNotPermitted, ConfigurationError, LimitExceeded, Switchgear, Verdict
+from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import ValkeyServer
+from switchgear_redis import BACKEND
 from switchgear_redis._health import gauges, identify, probe, saturation
 
 pytestmark = pytest.mark.anyio
@@ -122,6 +125,33 @@ async def test_a_cluster_is_as_full_as_its_fullest_node(client: Any, nodes: list
     for connection in held:
         node._free.append(connection)
     assert saturation(client) == {"pool": 0.0}
+
+
+async def test_a_bulkhead_bounds_the_commands_of_the_whole_cluster(nodes: list[ValkeyServer]) -> None:
+    """While a write waits in one node it has the only place: commands and pipelines for the others find none, and are
+    refused as redis-py says that a server cannot be reached. Then all goes on."""
+    gear, made = Switchgear(), RedisCluster(host="127.0.0.1", port=nodes[0].port, decode_responses=True)
+    async with (
+        gear.guard(made, BACKEND, name="cluster", breaker=LASTING, pipeline=[Bulkhead(1)]) as client,
+        bare(nodes[1].port, decode_responses=True) as observer,
+    ):
+        here, there = key_on(client, nodes[0]), key_on(client, nodes[1])
+        await client.set(here, "value")
+
+        async def is_held() -> bool:
+            return any("b" in one["flags"] for one in await observer.client_list())
+
+        await observer.client_pause(60_000, all=False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.set, there, "value")
+            await until(is_held)
+            for call in (client.get(here), client.pipeline().get(here).execute()):
+                refused = await outcome(call)
+                assert isinstance(refused, LimitExceeded)
+                assert isinstance(refused, redis.ConnectionError)
+            await observer.client_unpause()
+        assert await client.get(there) == "value"
+        assert await client.pipeline().get(here).get(there).execute() == ["value", "value"]
 
 
 async def looks_at_the_topology(nodes: list[ValkeyServer]) -> int:

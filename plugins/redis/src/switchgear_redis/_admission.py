@@ -37,7 +37,7 @@ class Guard:
         self.warned = False
         # What is counted on every command; the rest is rare.
         self.hits, self.misses = service.counter("hits"), service.counter("misses")
-        self.pipelines, self.pipeline_commands = service.counter("pipelines"), service.counter("pipeline_commands")
+        self.pipeline_commands = service.histogram("pipeline_commands")
 
     def admit(self, command: Command, args: Sequence[Any] = (), *, finishing: bool = False) -> Admission:
         """Admit one operation; raises the refusal. What is inside an admitted operation goes by that one's permit.
@@ -64,7 +64,8 @@ class Guard:
         admission = self.current()
         if admission is not None:
             admission.attempt_failed(error)
-            return self.service.closed(self.domains[admission.command.writes])
+            # A pipeline that tries again does so for the operation as a whole.
+            return self.service.closed(self.domains[admission.command.writes]) and not self.service.retried()
         # Whoever borrowed this connection is not guarded: the attempt is an operation of its own, of either half.
         with suppress(CallNotPermitted):
             self.service.admit(CONNECT.operation, self.domains[CONNECT.writes]).fail(error)

@@ -1,4 +1,9 @@
-"""The waists of a client, one method each: all that it can do goes through these."""
+"""The waists of a client, one method each: all that it can do goes through these.
+
+Commands of classes read and write, and pipelines of them, go through the service's strategies, if it has any. The
+others do not: what waits by design would hold a place for as long as it waits, what belongs to a transaction would wait
+for a place while it keeps others waiting, and administration must get through when nothing else does.
+"""
 
 # redis-py is annotated in part, and the waist of a client is private in part.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -8,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from redis.asyncio.client import Pipeline, PubSub, Redis
@@ -18,15 +24,27 @@ from switchgear_redis._adopt import adopt
 from switchgear_redis._commands import Command, command_of, pipeline_of
 from switchgear_redis._pool import guard_of
 
+#: The classes of operations that go through the service's strategies.
+PIPED = frozenset({"read", "write"})
+
 
 class GuardedRedis(Redis):
     """Plain commands, and with them scripts, locks and single-connection clients."""
 
-    async def execute_command(self, *args: Any, **options: Any) -> Any:
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        # No coroutine of its own: every command comes along here.
         guard = guard_of(self)
         if guard is None:
-            return await super().execute_command(*args, **options)
+            return super().execute_command(*args, **options)
         command = command_of(args)
+        if guard.service.pipeline is None or command.operation.klass not in PIPED:
+            return self._execute_admitted(guard, command, args, options)
+        attempt = partial(self._execute_admitted, guard, command, args, options)
+        return guard.service.run(command.operation, guard.domains[command.writes], attempt)
+
+    async def _execute_admitted(
+        self, guard: Guard, command: Command, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
         with guard.admit(command, args):
             reply = await super().execute_command(*args, **options)
         if command.lookup:
@@ -49,12 +67,26 @@ class GuardedPipeline(Pipeline):
         if guard is None or not (stack or self.watching):
             return await super().execute(raise_on_error)
         commands = [command_of(args) for args, _ in stack]
+        command = pipeline_of(commands)
         try:
-            admission = guard.admit(pipeline_of(commands), finishing=self.watching)
+            if guard.service.pipeline is None or self.watching:
+                return await self._execute_admitted(guard, command, commands, raise_on_error)
+            scripts, explicit = self.scripts, self.explicit_transaction
+
+            async def attempt() -> list[Any]:
+                # As they were before an attempt that failed, and forgot them.
+                self.command_stack, self.scripts, self.explicit_transaction = stack, scripts, explicit
+                return await self._execute_admitted(guard, command, commands, raise_on_error)
+
+            return await guard.service.run(command.operation, guard.domains[command.writes], attempt)
         except CallNotPermitted:
             await self.reset()
             raise
-        with admission:
+
+    async def _execute_admitted(
+        self, guard: Guard, command: Command, commands: Sequence[Command], raise_on_error: bool
+    ) -> list[Any]:
+        with guard.admit(command, finishing=self.watching) as admission:
             replies = await super().execute(raise_on_error)
             admission.look_into(replies)
         count_pipeline(guard, commands, replies)
@@ -88,8 +120,7 @@ class GuardedPubSub(PubSub):
 
 def count_pipeline(guard: Guard, commands: Sequence[Command], replies: Sequence[object]) -> None:
     """Count a pipeline that was executed, and what its replies tell."""
-    guard.pipelines.tick()
-    guard.pipeline_commands.add(len(commands))
+    guard.pipeline_commands.observe(len(commands))
     for command, reply in zip(commands, replies, strict=False):
         if command.lookup:
             count_lookup(guard, command, reply)

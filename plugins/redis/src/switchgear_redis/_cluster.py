@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from redis.asyncio.cluster import ClusterNode, ClusterPipeline, NodesManager, RedisCluster
@@ -13,8 +15,8 @@ from redis.asyncio.cluster import ClusterNode, ClusterPipeline, NodesManager, Re
 from switchgear.spi import CallNotPermitted, Service
 from switchgear_redis._admission import Guard
 from switchgear_redis._adopt import adopt
-from switchgear_redis._client import count_lookup, count_pipeline
-from switchgear_redis._commands import CONNECT, command_of, pipeline_of
+from switchgear_redis._client import PIPED, count_lookup, count_pipeline
+from switchgear_redis._commands import CONNECT, Command, command_of, pipeline_of
 from switchgear_redis._pool import RefusableBackoff, with_backoff
 
 if TYPE_CHECKING:
@@ -92,7 +94,13 @@ class GuardedNodesManager(NodesManager):
 class GuardedCluster(RedisCluster):
     """Gives refusals back their own type at the end of redis-py's loops."""
 
-    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+    def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        service = service_of(self)
+        if service.pipeline is None or (operation := command_of(args).operation).klass not in PIPED:
+            return self._execute(args, kwargs)
+        return service.run(operation, "", partial(self._execute, args, kwargs))
+
+    async def _execute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return await super().execute_command(*args, **kwargs)
         except Refused as carrier:
@@ -108,13 +116,27 @@ class GuardedClusterPipeline(ClusterPipeline):
     __slots__ = ()
 
     async def execute(self, *args: Any, **kwargs: Any) -> list[Any]:
-        strategy: Any = getattr(self, "_execution_strategy", None)  # redis-py 6.2 and later
+        pipeline: Any = self
+        if not hasattr(self, "_execution_strategy"):  # redis-py before 6.2
+            service, strategy, queue = service_of(pipeline._client), None, pipeline._command_stack
+        else:
+            strategy = pipeline._execution_strategy
+            service, queue = service_of(self.cluster_client), strategy._command_queue
+        commands = [command_of(command.args) for command in queue]
+        attempt = partial(self._execute, strategy, commands, args, kwargs)
+        if service.pipeline is None or getattr(strategy, "_watching", False):
+            return await attempt()
+        # It forgets its commands when it has sent them, so there is nothing to try again with.
+        return await service.run(replace(pipeline_of(commands).operation, idempotent=False), "", attempt)
+
+    async def _execute(
+        self, strategy: Any, commands: list[Command], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> list[Any]:
         slots = getattr(strategy, "_pipeline_slots", None)  # a transaction's
         try:
             if not slots:
                 return await super().execute(*args, **kwargs)
             node: Any = self.cluster_client.nodes_manager.get_node_from_slot(min(slots), read_from_replicas=False)
-            commands = [command_of(command.args) for command in strategy._command_queue]
             with node.guard.admit(pipeline_of(commands), finishing=strategy._watching) as admission:
                 replies = await super().execute(*args, **kwargs)
                 admission.look_into(replies)
@@ -122,6 +144,12 @@ class GuardedClusterPipeline(ClusterPipeline):
             raise carrier.refusal from None
         count_pipeline(node.guard, commands, replies)
         return replies
+
+
+def service_of(client: RedisCluster) -> Service:
+    """The service that a guarded cluster client is."""
+    service: Service = getattr(client.nodes_manager, "service")  # noqa: B009 - what its guard has put there
+    return service
 
 
 def guard_cluster(client: RedisCluster, service: Service) -> None:

@@ -18,8 +18,10 @@ _UNLIMITED = 2**31
 METRICS = (
     Metric(name="hits", kind="counter", help="Keys and fields that GET, GETEX, GETDEL, MGET, HGET, HMGET found."),
     Metric(name="misses", kind="counter", help="Keys and fields that they did not find."),
-    Metric(name="pipelines", kind="counter", help="Pipelines and transactions that were executed."),
-    Metric(name="pipeline_commands", kind="counter", help="Commands in them."),
+    Metric(
+        name="pipeline_commands", kind="histogram", help="Commands in each pipeline or transaction that was executed.",
+        buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000),
+    ),
     Metric(name="pipeline_errors", kind="counter", help="Errors among the replies of raise_on_error=False."),
     Metric(name="pool_exhausted", kind="counter", help="Commands that got no connection from the full pool."),
     Metric(name="auth_errors", kind="counter", help="Commands or connections that the server did not allow."),
