@@ -116,7 +116,9 @@ class Subscriber:
 
 
 @asynccontextmanager
-async def subscribed(app: App, *, headers: Mapping[str, str] | None = None) -> AsyncGenerator[Subscriber]:
+async def subscribed(
+    app: App, *, headers: Mapping[str, str] | None = None, path: str = "/events"
+) -> AsyncGenerator[Subscriber]:
     """A client of /events, who hangs up at the end."""
     subscriber = Subscriber()
 
@@ -132,7 +134,7 @@ async def subscribed(app: App, *, headers: Mapping[str, str] | None = None) -> A
         heard.set()
 
     async def run() -> None:
-        await app(scope_of("GET", "/events", headers or {}), receive, send)
+        await app(scope_of("GET", path, headers or {}), receive, send)
         subscriber.ended = True
         subscriber.heard.set()
 

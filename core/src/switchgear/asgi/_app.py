@@ -10,9 +10,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import Route
 
 from switchgear._errors import ConfigurationError
 from switchgear._gear import Switchgear
@@ -25,6 +24,7 @@ from switchgear.asgi._metrics import metrics
 from switchgear.asgi._openapi import openapi
 from switchgear.asgi._operator import Operator
 from switchgear.asgi._orders import OrderEndpoints
+from switchgear.asgi._paths import AnySlash, asked_for, mounted_at
 from switchgear.asgi._reading import ReadingEndpoints
 from switchgear.asgi._responses import Json, refused
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 _PAGE = Path(__file__).with_name("page")
+_OPENAPI = "/api/openapi.json"
 
 
 def create_app(
@@ -62,23 +63,37 @@ def create_app(
     described = openapi(endpoints)
 
     async def description(request: Request) -> Response:
-        return Json({**described, "servers": [{"url": request.scope.get("root_path") or "/"}]})
+        return Json({**described, "servers": [{"url": mounted_at(request.scope, _OPENAPI) or "/"}]})
 
-    async def page(_request: Request) -> Response:
+    async def page(request: Request) -> Response:
+        path = asked_for(request.scope)
+        if not path.endswith("/"):  # the page's addresses are relative to where it is
+            return RedirectResponse(f"{path.rpartition('/')[2]}/")
         return FileResponse(_PAGE / "index.html")
 
-    return Starlette(
+    files = {file.name: file for file in _PAGE.iterdir()}
+
+    async def part(request: Request) -> Response:
+        file = files.get(request.path_params["file"])
+        if file is None:
+            raise HTTPException(404, "The page has no such part.")
+        return FileResponse(file)
+
+    app = Starlette(
         routes=[
             *routes(endpoints),
-            Route("/api/openapi.json", description),
+            Route(_OPENAPI, description),
             Route("/", page),
-            Mount("/page", StaticFiles(directory=_PAGE)),
+            Route("/page/{file}", part),
         ],
         middleware=[
             Middleware(SecurityHeaders),
+            Middleware(AnySlash),
             Middleware(
                 TrustedHostMiddleware, allowed_hosts=["*"] if hosts is None else list(hosts), www_redirect=False
             ),
         ],
         exception_handlers={HTTPException: refused, ConfigurationError: refused},
     )
+    app.router.redirect_slashes = False  # all paths come without
+    return app
