@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from switchgear._spec import CLOSED_LABELS, Metric
 from switchgear.spi import Backend
 from tests.backends import backend_of
 
-BACKENDS: list[Backend] = [backend for name in FIRST_PARTY for backend in Plugins().load(name)]
+BACKENDS: list[Backend[Any, Any]] = [backend for name in FIRST_PARTY for backend in Plugins().load(name)]
 ALL = registry(BACKENDS)
 #: Labels whose values come from calls.
 OPEN_LABELS = {"domain", "operation"}

@@ -61,6 +61,68 @@ NOT_PERMITTED = Metric(
     help="Refused calls, by the state that refused them; closed: while ramping up.",
     labels=("service", "domain", "reason"),
 )
+RETRY_ATTEMPTS = Metric(
+    name="retry_attempts",
+    kind="counter",
+    help="Attempts after the first one of a call.",
+    labels=("service",),
+)
+RETRY_DENIED = Metric(
+    name="retry_denied",
+    kind="counter",
+    help="Attempts, hedges among them, that the retry budget did not pay for.",
+    labels=("service",),
+)
+RETRY_BUDGET = Metric(
+    name="retry_budget",
+    kind="gauge",
+    unit="ratio",
+    help="How much of the retry budget is left; below one attempt's worth nothing is tried again.",
+    labels=("service",),
+    merged="min",
+)
+HEDGES = Metric(
+    name="hedge_attempts",
+    kind="counter",
+    help="Second attempts beside calls that took long.",
+    labels=("service",),
+)
+HEDGES_WON = Metric(
+    name="hedge_wins",
+    kind="counter",
+    help="Second attempts that answered first.",
+    labels=("service",),
+)
+BULKHEAD_IN_FLIGHT = Metric(
+    name="bulkhead_in_flight",
+    kind="gauge",
+    help="Calls inside the bulkhead.",
+    labels=("service",),
+)
+BULKHEAD_WAITING = Metric(
+    name="bulkhead_waiting",
+    kind="gauge",
+    help="Calls that wait for a place in the bulkhead.",
+    labels=("service",),
+)
+LIMIT_REFUSED = Metric(
+    name="limit_refused",
+    kind="counter",
+    help="Calls that a limit on this side refused, by the strategy that limits.",
+    labels=("service", "strategy"),
+)
+FALLBACK_CALLS = Metric(
+    name="fallback_calls",
+    kind="counter",
+    help="Calls that were answered from elsewhere: an earlier result, a function or a value.",
+    labels=("service", "source"),
+)
+FALLBACK_FAILURES = Metric(
+    name="fallback_failures",
+    kind="counter",
+    help="Fallback functions that failed as well.",
+    labels=("service",),
+)
 HEALTH_SCORE = Metric(
     name="health_score",
     kind="gauge",
@@ -123,8 +185,10 @@ OVERFLOW = Metric(
 )
 
 CORE = (
-    CALLS, CALL_DURATION, STATE, IN_FLIGHT, TRANSITIONS, SUPPRESSED, NOT_PERMITTED, HEALTH_SCORE, HEALTH_CONFIDENCE,
-    LEVEL, LEVEL_CHANGES, INHIBITED, SELF_SUSPECTED, LAG, PLUGIN_STATUS, OVERFLOW,
+    CALLS, CALL_DURATION, STATE, IN_FLIGHT, TRANSITIONS, SUPPRESSED, NOT_PERMITTED, RETRY_ATTEMPTS, RETRY_DENIED,
+    RETRY_BUDGET, HEDGES, HEDGES_WON, BULKHEAD_IN_FLIGHT, BULKHEAD_WAITING, LIMIT_REFUSED, FALLBACK_CALLS,
+    FALLBACK_FAILURES, HEALTH_SCORE, HEALTH_CONFIDENCE, LEVEL, LEVEL_CHANGES, INHIBITED, SELF_SUSPECTED, LAG,
+    PLUGIN_STATUS, OVERFLOW,
 )  # fmt: skip
 
 

@@ -32,7 +32,9 @@ class Operation:
 
 
 #: Labels that core gives its metrics, each of few and known values. A plugin's cannot be called so.
-CLOSED_LABELS = frozenset({"service", "capability", "verdict", "state", "from", "to", "reason", "plugin", "family"})
+CLOSED_LABELS = frozenset({
+    "service", "capability", "verdict", "state", "from", "to", "reason", "strategy", "source", "plugin", "family",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

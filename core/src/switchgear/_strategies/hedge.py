@@ -119,4 +119,5 @@ class Hedge(Strategy):
         return f"a second attempt{' of what is idempotent' if self.idempotent_only else ''} after {after}"
 
     def counts(self) -> Mapping[str, float]:
-        return {"hedges": self._hedged, "won": self._won, "denied": self._budget.denied}
+        budget = self._budget
+        return {"hedges": self._hedged, "won": self._won, "denied": budget.denied, "budget": budget.available}

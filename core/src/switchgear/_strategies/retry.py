@@ -155,8 +155,8 @@ class Retry(Strategy):
     def describe(self) -> str:
         only = " of what is idempotent" if self.idempotent_only else ""
         budget = self._budget
-        return (f"{self.attempts} attempts{only}, pauses of {self.initial:g} to {self.max:g} s; "
-                f"in all no more than {budget.ratio:.0%} of the calls and {budget.burst:g}")  # fmt: skip
+        return (f"{self.attempts} attempts{only}, {self.initial:g} to {self.max:g} s apart, "
+                f"in all at most {budget.ratio:.0%} of the calls and {budget.burst:g}")  # fmt: skip
 
     def counts(self) -> Mapping[str, float]:
-        return {"retries": self._retries, "denied": self._budget.denied}
+        return {"retries": self._retries, "denied": self._budget.denied, "budget": self._budget.available}

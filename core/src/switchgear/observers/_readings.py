@@ -9,10 +9,12 @@ from switchgear import _metrics as metrics
 from switchgear._circuit import CircuitBreaker
 from switchgear._gear import Switchgear
 from switchgear._histogram import Histogram
+from switchgear._plugins import PluginState
 from switchgear._service import Service
 from switchgear._spec import Metric
 from switchgear._state import State
 from switchgear.observers._family import Labels
+from switchgear.observers._of_pipeline import counted
 
 
 class Reading(NamedTuple):
@@ -34,11 +36,15 @@ class Distribution(NamedTuple):
 
 
 def readings(gear: Switchgear) -> Iterator[Reading | Distribution]:
-    """All there is: service by service, then the health of all."""
+    """All there is: service by service, then the health of all, and the plugins."""
     for service in gear.services.values():
         yield from _of_breakers(service)
+        yield from _of_pipeline(service)
         yield from _of_plugin(service)
     yield from _of_health(gear)
+    for plugin in gear.plugins:
+        for state in PluginState:
+            yield Reading(metrics.PLUGIN_STATUS, (plugin.name, state.value), state is plugin.state)
 
 
 def _of_breakers(service: Service) -> Iterator[Reading]:
@@ -65,6 +71,12 @@ def _of_breakers(service: Service) -> Iterator[Reading]:
 def _refused(service: str, breaker: CircuitBreaker, refused: Mapping[State, int]) -> Iterator[Reading]:
     for state, calls in {State.OPEN: 0, **refused}.items():
         yield Reading(metrics.NOT_PERMITTED, (service, breaker.domain, state.value), calls, breaker)
+
+
+def _of_pipeline(service: Service) -> Iterator[Reading]:
+    for strategy in service.pipeline.strategies if service.pipeline else ():
+        for metric, labels, value in counted(strategy, service.name):
+            yield Reading(metric, labels, value, strategy)
 
 
 def _of_plugin(service: Service) -> Iterator[Reading | Distribution]:

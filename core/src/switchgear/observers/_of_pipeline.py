@@ -1,0 +1,58 @@
+"""What the strategies round a service's calls have counted, in the registry's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from switchgear import _metrics as metrics
+from switchgear._pipeline import Strategy
+from switchgear._spec import Metric
+from switchgear.observers._family import Labels
+
+#: What a strategy of ours calls it -> the metric. A plugin's strategies have names of their own, and are not known here.
+_KNOWN: dict[str, dict[str, Metric]] = {
+    "retry": {
+        "retries": metrics.RETRY_ATTEMPTS,
+        "denied": metrics.RETRY_DENIED,
+        "budget": metrics.RETRY_BUDGET,
+    },
+    "hedge": {
+        "hedges": metrics.HEDGES,
+        "won": metrics.HEDGES_WON,
+        "denied": metrics.RETRY_DENIED,
+        "budget": metrics.RETRY_BUDGET,
+    },
+    "bulkhead": {
+        "in_flight": metrics.BULKHEAD_IN_FLIGHT,
+        "waiting": metrics.BULKHEAD_WAITING,
+        "refused": metrics.LIMIT_REFUSED,
+    },
+    "adaptive": {
+        "in_flight": metrics.BULKHEAD_IN_FLIGHT,
+        "waiting": metrics.BULKHEAD_WAITING,
+        "refused": metrics.LIMIT_REFUSED,
+    },
+    "ratelimit": {"refused": metrics.LIMIT_REFUSED},
+    "throttle": {"refused": metrics.LIMIT_REFUSED},
+    "fallback": {
+        "stale": metrics.FALLBACK_CALLS,
+        "function": metrics.FALLBACK_CALLS,
+        "value": metrics.FALLBACK_CALLS,
+        "failed": metrics.FALLBACK_FAILURES,
+    },
+}
+
+
+def counted(strategy: Strategy, service: str) -> Iterator[tuple[Metric, Labels, float]]:
+    """Metric, labels and value of all that one strategy has counted."""
+    counts = strategy.counts()
+    for what, metric in _KNOWN.get(strategy.name, {}).items():
+        if what not in counts:
+            continue
+        if metric is metrics.LIMIT_REFUSED:
+            labels: Labels = service, strategy.name
+        elif metric is metrics.FALLBACK_CALLS:
+            labels = service, what
+        else:
+            labels = (service,)
+        yield metric, labels, counts[what]
