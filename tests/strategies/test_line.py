@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -22,9 +23,9 @@ class Lines(RuleBasedStateMachine):
     def sorted(self) -> list[Waiter]:
         return sorted(self.model, key=lambda waiter: ORDER.index(waiter.criticality))  # a stable sort
 
-    @rule(criticality=criticalities, patience=st.floats(0, 5))
-    def join(self, criticality: Criticality, patience: float) -> None:
-        waiter = Waiter(criticality, self.now + patience, lambda: None)
+    @rule(criticality=criticalities, patience=st.floats(0, 5), units=st.floats(0, 10))
+    def join(self, criticality: Criticality, patience: float, units: float) -> None:
+        waiter = Waiter(criticality, self.now + patience, lambda: None, units)
         self.line.join(waiter)
         self.model.append(waiter)
 
@@ -56,10 +57,10 @@ class Lines(RuleBasedStateMachine):
         assert self.line.giving_way(newcomer) is expected
 
     @rule(newcomer=criticalities)
-    def before(self, newcomer: Criticality) -> None:
-        """All who matter as much as the newcomer, or more."""
-        expected = [waiter for waiter in self.sorted() if ORDER.index(waiter.criticality) <= ORDER.index(newcomer)]
-        assert self.line.before(newcomer) == expected
+    def ahead(self, newcomer: Criticality) -> None:
+        """All that is waited for by those who matter as much as the newcomer, or more."""
+        before = [waiter for waiter in self.model if ORDER.index(waiter.criticality) <= ORDER.index(newcomer)]
+        assert self.line.ahead(newcomer) == pytest.approx(sum(waiter.units for waiter in before))
 
     @invariant()
     def length(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from switchgear._criticality import Criticality
 
@@ -20,22 +21,26 @@ class Waiter:
 
     criticality: Criticality
     deadline: float
-    wake: Callable[[], object]
+    wake: Callable[[], object] = lambda: None
+    #: How much it waits for.
+    units: float = 1.0
     #: It was given what it waited for.
     served: bool = False
 
 
 class Line:
-    """Who waits. Nothing but `before` takes longer the longer it is; who is cancelled leaves from anywhere."""
+    """Who waits. Nothing takes longer the longer it is; who is cancelled leaves from anywhere."""
 
-    __slots__ = ("_ranks", "length")
+    __slots__ = ("_ranks", "_units", "length")
 
     def __init__(self) -> None:
         self._ranks: dict[Criticality, OrderedDict[Waiter, None]] = {rank: OrderedDict() for rank in Criticality}
+        self._units = dict.fromkeys(Criticality, 0.0)
         self.length = 0
 
     def join(self, waiter: Waiter) -> None:
         self._ranks[waiter.criticality][waiter] = None
+        self._units[waiter.criticality] += waiter.units
         self.length += 1
 
     def leave(self, waiter: Waiter) -> None:
@@ -43,9 +48,11 @@ class Line:
         rank = self._ranks[waiter.criticality]
         if waiter in rank:
             del rank[waiter]
+            # From zero again, lest the errors of many sums add up.
+            self._units[waiter.criticality] = self._units[waiter.criticality] - waiter.units if rank else 0.0
             self.length -= 1
 
-    def first(self, now: float) -> Waiter | None:
+    def first(self, now: float = -inf) -> Waiter | None:
         """Whose turn it is. Those whose deadline has come are out of the line."""
         for rank in self._ranks.values():
             while rank:
@@ -64,7 +71,7 @@ class Line:
                 return next(reversed(self._ranks[criticality]))
         return None
 
-    def before(self, newcomer: Criticality) -> list[Waiter]:
-        """Who is served before a newcomer."""
+    def ahead(self, newcomer: Criticality) -> float:
+        """How much is waited for by those who are served before a newcomer."""
         upto = _BY_IMPORTANCE.index(newcomer) + 1
-        return [waiter for criticality in _BY_IMPORTANCE[:upto] for waiter in self._ranks[criticality]]
+        return sum(self._units[criticality] for criticality in _BY_IMPORTANCE[:upto])

@@ -1,0 +1,190 @@
+"""So many calls a second, or tokens, or dollars, and no more: paced, before the backend has to say no."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Any, ClassVar, Literal
+
+import anyio
+
+from switchgear._call import Call
+from switchgear._criticality import Criticality
+from switchgear._errors import CallNotPermitted, ConfigurationError
+from switchgear._pipeline import CODE, Bound, Next, Strategy
+from switchgear._scope import Scope, scope
+from switchgear._strategies._bucket import Bucket
+from switchgear._strategies._hints import hint_of
+from switchgear._strategies._line import Line, Waiter
+
+
+class Meter:
+    """One bucket, and the line of those who wait for it. Only the first in line watches the time."""
+
+    __slots__ = ("bucket", "line")
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.line = Line()
+
+    async def wait(self, waiter: Waiter, clock: Callable[[], float]) -> bool:
+        """Wait in line, and take one's units when it is one's turn. False: the waiter's deadline came first."""
+        self.line.join(waiter)
+        try:
+            while True:
+                now = clock()
+                wait = self.bucket.wait(waiter.units, now) if self.line.first() is waiter else inf
+                if wait == 0:
+                    self.bucket.take(waiter.units, now)
+                    return True
+                if now >= waiter.deadline:
+                    return False
+                event = anyio.Event()
+                waiter.wake = event.set
+                with anyio.move_on_after(min(wait, waiter.deadline - now)):
+                    await event.wait()
+        finally:
+            self.line.leave(waiter)
+            self.changed()
+
+    def changed(self) -> None:
+        """Whoever is first has to look again."""
+        first = self.line.first()
+        if first is not None:
+            first.wake()
+
+
+def _one(_call: Call) -> float:
+    return 1.0
+
+
+_KEYS: dict[str, Callable[[Call], Hashable]] = {
+    "domain": lambda call: call.domain,
+    "operation": lambda call: call.operation.name,
+}
+
+
+@dataclass(eq=False)
+class RateLimit(Strategy):
+    """Lets calls through at `rate` units in `per` seconds, at most `burst` of them at once (None: one second's worth,
+    for providers count by the second what they allow by the minute; 1 paces them evenly). A call waits for its turn as
+    long as `max_wait` seconds and its deadline allow, the more important ones first. One whose turn would come too late
+    is refused at once with LimitExceeded, whose `retry_after` says when it would be.
+
+    A call costs one unit, or what `cost` says; `used` says from its result what it really cost (None: as `cost` said),
+    and the difference is made up for by those after it. `by` limits each domain or each operation by itself, `key` what
+    it says. What was taken for a call that is refused further in is given back.
+
+    What a server says goes first: after Retry-After, or a THROTTLED outcome with a time, all calls wait for that long;
+    and when few of the `unit` are left by its count, as x-ratelimit-* headers tell, calls are slowed down before it has
+    to say no, also where other processes take from the same count.
+    """
+
+    name: ClassVar[str] = "ratelimit"
+
+    rate: float
+    per: float = 1.0
+    burst: float | None = None
+    max_wait: float = 5.0  # as resilience4j's
+    unit: str = "requests"
+    by: Literal["service", "domain", "operation"] = "service"
+    cost: Callable[[Call], float] = field(default=_one, metadata=CODE, repr=False)
+    used: Callable[[Any], float | None] | None = field(default=None, metadata=CODE, repr=False)
+    key: Callable[[Call], Hashable] | None = field(default=None, metadata=CODE, repr=False)
+    _meters: OrderedDict[Hashable, Meter] = field(default_factory=OrderedDict[Hashable, Meter], init=False, repr=False)
+    _refused: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("rate", self.rate), ("per", self.per), ("burst", self.burst)):
+            if value is not None and not (isfinite(value) and value > 0):
+                raise ConfigurationError(f"{name} = {value} lets nothing through. Give a number above 0.", name)
+        if not self.max_wait >= 0:
+            raise ConfigurationError(f"Nobody can wait for {self.max_wait} s. Give 0 or more.", "max_wait")
+
+    def __call__(self, next: Next, /) -> Next:  # noqa: A002
+        cost, key = self.cost, self.key or _KEYS.get(self.by)
+
+        async def ratelimit(call: Call) -> Any:
+            clock = call.pipeline.clock
+            units, now = cost(call), clock()
+            meter = self.meter(now, None if key is None else key(call))
+            if meter.line.length or meter.bucket.wait(units, now):
+                await self._wait(call, meter, units, now)
+            else:
+                meter.bucket.take(units, now)
+            try:
+                result = await next(call)
+            except CallNotPermitted:
+                self.charge(meter, -units, clock())
+                raise
+            except Exception as exc:
+                self._heard(meter, exc, call.judge(exc).retry_after, clock())
+                raise
+            self._heard(meter, result, None, clock())
+            if self.used is not None and (used := self.used(result)) is not None:
+                self.charge(meter, used - units, clock())
+            return result
+
+        return ratelimit
+
+    def meter(self, now: float, key: Hashable = None) -> Meter:
+        """That of a key. Those that are as good as new go, so there are as many as keys were used within a refill."""
+        meter = self._meters.get(key)
+        if meter is None:
+            while self._meters:
+                oldest, known = next(iter(self._meters.items()))
+                if known.line.length or not known.bucket.idle(now):
+                    break
+                del self._meters[oldest]
+            rate = self.rate / self.per
+            burst = max(1.0, rate) if self.burst is None else self.burst
+            meter = self._meters[key] = Meter(Bucket(rate, burst))
+        elif key is not None:
+            self._meters.move_to_end(key)
+        return meter
+
+    def charge(self, meter: Meter, units: float, now: float) -> None:
+        """Take units, less than 0 to give back, for a call that was let through."""
+        if units:
+            meter.bucket.take(units, now)
+            meter.changed()
+
+    async def _wait(self, call: Call, meter: Meter, units: float, now: float) -> None:
+        criticality = (scope.get() or Scope()).criticality
+        wait = meter.bucket.wait(units, now, meter.line.ahead(criticality))
+        patience = min(self.max_wait, call.remaining())
+        if wait <= patience:
+            if await meter.wait(Waiter(criticality, now + patience, units=units), call.pipeline.clock):
+                return
+            wait = meter.bucket.wait(units, call.pipeline.clock(), meter.line.ahead(criticality))
+        self._refused += 1
+        raise call.refusal(self.name, f"{self.describe()}, and {meter.line.length} calls wait", wait)
+
+    def _heard(self, meter: Meter, answer: object, retry_after: float | None, now: float) -> None:
+        hint = hint_of(answer, self.unit)
+        wait = hint.wait if retry_after is None else retry_after
+        if hint.remaining is not None:
+            meter.bucket.heard(hint.remaining, hint.limit, now)
+            meter.changed()
+        if wait:
+            meter.bucket.hold(now + wait)
+
+    def bound(self, inner: Bound, /) -> Bound:
+        return Bound(inner.seconds + self.max_wait, inner.attempts, inner.attempt_seconds)
+
+    def describe(self) -> str:
+        each = "" if self.by == "service" else f" for each {self.by}"
+        return f"{self.rate:g} {self.unit} in {self.per:g} s{each}"
+
+    def saturation(self) -> float | None:
+        """What is waited for, of what can be had in the longest wait: from 1 on, calls are refused."""
+        if not self.max_wait:
+            return None
+        waited_for = max((meter.line.ahead(Criticality.BULK) for meter in self._meters.values()), default=0.0)
+        return min(1.0, waited_for * self.per / self.rate / self.max_wait)
+
+    def counts(self) -> Mapping[str, float]:
+        waiting = sum(meter.line.length for meter in self._meters.values())
+        return {"waiting": waiting, "refused": self._refused, "keys": len(self._meters)}
