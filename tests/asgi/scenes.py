@@ -29,8 +29,8 @@ def report(name: str, score: float, *limits: str, reason: str = "nothing limits 
 
 
 def breaker(domain: str, state: str = "CLOSED", *, calls: float = 0.0, refused: float = 0.0, **more: Any) -> Document:
-    traffic = {"per_second": calls + refused, "served": calls, "failed": 0.0, "refused": refused}
-    latencies = {"p50": 0.004, "p95": 0.013, "p99": 0.032} if calls else dict.fromkeys(("p50", "p95", "p99"))
+    rates = {"per_second": calls + refused, "served": calls, "failed": 0.0, "refused": refused}
+    p50, p95, p99 = (0.004, 0.013, 0.032) if calls else (None, None, None)
     return {
         "domain": domain,
         "state": state,
@@ -49,7 +49,7 @@ def breaker(domain: str, state: str = "CLOSED", *, calls: float = 0.0, refused: 
         "causes": [],
         "explain": f"{domain or 'all'} is {state} for 32.0 s: as the scene has it.",
         "last": None,
-        "traffic": {**traffic, **latencies},
+        "traffic": {**rates, "p50": p50, "p95": p95, "p99": p99},
         **more,
     }
 

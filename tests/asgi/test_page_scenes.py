@@ -238,3 +238,12 @@ async def test_data_is_never_markup(visit: Visit, stage: Staged) -> None:
     await expect(visit.page.locator("#entries")).to_contain_text(evil)
     await expect(visit.page.locator(".tile .why").first).to_have_text(evil)
     assert await visit.page.locator("img").count() == 0
+
+
+async def test_nothing_declared(visit: Visit, stage: Staged) -> None:
+    """An application that has declared no capability, or guards no client yet, is told so, and nothing breaks."""
+    stage.document = {**good_day(), "capabilities": []}
+    await expect(visit.page.locator("#capabilities")).to_be_hidden()
+    await expect(visit.page.locator("#graph .node-title")).to_have_text(["db", "cache"])
+    stage.document = {**good_day(), "capabilities": [], "services": [], "plugins": []}
+    await expect(visit.page.get_by_text("No client is guarded yet.")).to_be_visible()

@@ -19,7 +19,7 @@ const COLUMNS = [
 
 export function breakerTable(service) {
   const body = el("tbody");
-  const rows = keyed(body, ({ main, domain }) => `${main}${domain}`, row);
+  const rows = keyed(body, ({ main, domain }) => `${main} ${domain}`, row);
   const more = el("button", { type: "button", class: "more", on: { click: toggle } });
   const root = el("div", { class: "breakers" },
     el("table", {},
@@ -39,7 +39,7 @@ export function breakerTable(service) {
 
   function update(breakers) {
     latest = breakers;
-    const [main, ...domains] = breakers.map((breaker, i) => ({ ...breaker, main: i === 0 }));
+    const [main, ...domains] = breakers.map((one, i) => ({ ...one, main: i === 0, title: domain(breakers, one) }));
     const parts = domains.some(({ domain }) => domain !== "") || main.state !== "CLOSED";
     domains.sort((a, b) => rank(a) - rank(b) || (a.domain < b.domain ? -1 : 1));
     rows([main, ...(all ? domains : domains.slice(0, FEW))]);
@@ -52,21 +52,22 @@ export function breakerTable(service) {
   return { root, update };
 }
 
-function row(breaker) {
+function row() {
   const glyph = switchGlyph();
   const word = el("span", { class: "state-word" });
   const left = el("span", { class: "countdown" });
   const clock = countdown(left, left);
   const cells = COLUMNS.map(([name]) => el("td", { class: `number ${name}` }));
-  const name = domain(breaker.domain, breaker.main);
-  const root = el("tr", {},
-    el("th", { scope: "row", title: name }, name),
+  const name = el("th", { scope: "row" });
+  const root = el("tr", {}, name,
     el("td", { class: "state-cell" }, glyph.root, word, " ", left),
     ...cells);
   return {
     root,
     update(breaker) {
-      const { state, since, share, retry_after: wait } = breaker;
+      const { title, state, since, share, retry_after: wait } = breaker;
+      text(name, title);
+      attr(name, "title", title);
       glyph.update(state);
       attr(root, "data-state", state);
       text(word, state === "CLOSED" && share < 1 ? `CLOSED ${percent(share)}` : plain(state));

@@ -5,9 +5,13 @@ import { attr, el, keyed, show, text } from "./dom.js";
 import { levelGlyph, statusGlyph } from "./glyphs.js";
 import { percent, plain, path, score, span } from "./words.js";
 
-export function capabilities(parent, history, actions) {
-  const rows = keyed(parent, ({ name }) => name, ({ name }) => capability(name, history, actions(name)));
-  return (document, now) => rows(document.capabilities.map((one) => ({ ...one, now })));
+/** `panel` is hidden while the application has declared none. Returns the function that shows a document's. */
+export function capabilities(panel, list, history, actions) {
+  const rows = keyed(list, ({ name }) => name, ({ name }) => capability(name, history, actions(name)));
+  return (document, now) => {
+    show(panel, document.capabilities.length > 0);
+    rows(document.capabilities.map((one) => ({ ...one, now })));
+  };
 }
 
 function capability(name, history, actions) {

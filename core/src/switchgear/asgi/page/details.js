@@ -52,7 +52,7 @@ export function details(service) {
       if (!root.open) return; // nobody looks; `toggle` below catches up
       const { last } = breaker;
       text(since, last
-        ? `${domain(breaker.domain, breaker === breakers[0])}: ${plain(last.from)} → ${plain(last.to)} ${age(last.ago)} ago (${plain(last.reason)}): ${last.detail}.`
+        ? `${domain(breakers, breaker)}: ${plain(last.from)} → ${plain(last.to)} ${age(last.ago)} ago (${plain(last.reason)}): ${last.detail}.`
         : "No breaker has changed its state yet.");
       causeRows(breaker.causes);
       show(causeBlock, breaker.causes.length > 0);

@@ -166,9 +166,11 @@ function node({ name, breakers }) {
   };
 }
 
-function said({ root, inhibited_by: causes, path, status }) {
+function said({ root, inhibited_by: causes, path, status, level, override }) {
+  if (override) return "held by an operator";
   if (root) return "root cause";
   if (causes.length) return `because of ${causes.join(", ")}`;
+  if (level && level !== "FULL") return "well again, recovering"; // levels rise slowly
   if (path.length > 1) return `limited by ${plain(path[1])}`;
   return status === "UNKNOWN" ? "no recent calls" : "";
 }

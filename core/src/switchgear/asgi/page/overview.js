@@ -5,7 +5,6 @@ import { attr, el, keyed, show, text } from "./dom.js";
 import { statusGlyph } from "./glyphs.js";
 import { MINUTES } from "./history.js";
 import { age, latency, path, percent, plain, score } from "./words.js";
-import { foremost } from "./states.js";
 
 const LATE = 0.1; // s; a loop that late makes every timeout look like a backend's
 
@@ -53,7 +52,7 @@ function root({ name }) {
     root: el("li", {}, glyph.root, el("a", { href: `#service-${encodeURIComponent(name)}` }, name), " ", reason),
     update(service) {
       glyph.update(service.status);
-      text(reason, `${plain(foremost(service.breakers).state)}: ${service.reason}`);
+      text(reason, service.reason);
     },
   };
 }

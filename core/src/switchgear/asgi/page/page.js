@@ -22,9 +22,9 @@ const acting = operator($("operator-open"), $("operator"), announce.say);
 
 const views = [
   overview($("overview"), history),
-  capabilities($("capability-list"), history, acting.ofCapability),
+  capabilities($("capabilities"), $("capability-list"), history, acting.ofCapability),
   graph($("graph-canvas")),
-  services($("tiles"), history, entries, acting.ofService),
+  services($("tiles"), $("tiles-empty"), history, entries, acting.ofService),
 ];
 const showTimeline = timeline($("entries"), $("entries-empty"), $("timeline-filter"), entries);
 const plugins = keyed($("plugin-list"), ({ name }) => name, () => {

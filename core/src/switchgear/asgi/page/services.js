@@ -14,9 +14,12 @@ const OUTCOMES = ["served", "failed", "refused"];
 const LATENCIES = ["p50", "p95", "p99"];
 
 /** Returns the function that shows a document's services. `actions(name)` makes the operator's buttons of one. */
-export function services(parent, history, entries, actions) {
+export function services(parent, empty, history, entries, actions) {
   const tiles = keyed(parent, ({ name }) => name, ({ name }) => tile(name, history, entries, actions(name)));
-  return (document, now) => tiles(document.services.map((service) => ({ ...service, now })));
+  return (document, now) => {
+    show(empty, document.services.length === 0);
+    tiles(document.services.map((service) => ({ ...service, now })));
+  };
 }
 
 function tile(name, history, entries, actions) {

@@ -67,9 +67,9 @@ const ORDERS = {
 /** An entry's parts: of whom it is told, what happened, and what it came to. */
 function told({ kind, name, domain, from, to, reason }) {
   if (kind === "suspicion") return { whom: "We ourselves", what: to ? "are suspected" : "are suspected no longer", to: "" };
-  const whom = domain ? `${name} ${domain}` : name;
+  const whom = name;
   if (kind === "operator") return { whom, what: `${ORDERS[reason]} by an operator${reason === "override" ? " at" : ""}`, to: reason === "override" ? to : "" };
-  return { whom, what: `${plain(from)} →`, to };
+  return { whom, what: `${domain && `${domain} `}${plain(from)} →`, to };
 }
 
 /** An entry in a line of words. */

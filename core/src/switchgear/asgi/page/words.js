@@ -41,5 +41,8 @@ export const number = (value) => value.toLocaleString("en", { maximumFractionDig
 
 export const path = (names) => names.map(plain).join(" ← ");
 
-/** The main breaker has no domain, and stands for all of them. */
-export const domain = (name, main) => name || (main ? "whole service" : "all calls");
+/** What one of a service's breakers is for. The main has no domain; nor have calls that belong to none. */
+export function domain(breakers, breaker) {
+  if (breaker === breakers[0]) return "whole service";
+  return breaker.domain || (breakers.length > 2 ? "other calls" : "all calls");
+}
