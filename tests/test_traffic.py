@@ -134,7 +134,8 @@ def test_domains_and_the_main_are_told_apart() -> None:
     """A call through a main that is not closed holds two permits; it is one call of its domain."""
     board = Board(BreakerConfig())
     board.service.group.disable("why not")
-    board.look(None), board.look("a"), board.look("b")
+    for domain in (None, "a", "b"):
+        board.look(domain)
     for _ in range(20):
         board.call(0.0, domain="a")
     board.clock.advance(10.0)
