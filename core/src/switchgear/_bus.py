@@ -29,6 +29,7 @@ _METHODS = (
     "on_self_suspected",
     "on_heartbeat",
     "on_outcome",
+    "on_injected",
 )
 
 
@@ -40,9 +41,9 @@ class Event(Protocol):
 
 class Observer(Protocol):
     """Any object with one or more of `on_transition(event)`, `on_trip_suppressed(event)`, `on_refused(event)`,
-    `on_settled(event)`, `on_level_changed(event)`, `on_self_suspected(event)` and `on_heartbeat(event)`. They are
-    called on the thread or task that caused the event, outside any lock, in the order of the decisions of each breaker;
-    so they should be quick, and must not block.
+    `on_settled(event)`, `on_level_changed(event)`, `on_self_suspected(event)`, `on_heartbeat(event)` and
+    `on_injected(event)`. They are called on the thread or task that caused the event, outside any lock, in the order of
+    the decisions of each breaker; so they should be quick, and must not block.
 
     Listening to `on_settled` costs: each call then takes the locked way. Who wants the calls and not their order has
     `on_outcome(service, domain, operation, verdict, seconds)` instead, which is more than ten times cheaper: nothing is

@@ -155,7 +155,7 @@ class Switchgear:
             if pipeline is not None:
                 service.pipeline = Pipeline(
                     *with_breaker(pipeline, group.config), name=name, classify=backend.classify,
-                    classify_result=backend.classify_result, clock=self.clock,
+                    classify_result=backend.classify_result, clock=self.clock, bus=self._bus,
                 )  # fmt: skip
             self.degradation.add(service)
         elif service.backend is not backend:

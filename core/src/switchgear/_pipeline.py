@@ -9,6 +9,7 @@ from functools import partial, wraps
 from math import inf
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
 
+from switchgear._bus import Bus
 from switchgear._call import Call
 from switchgear._clock import Clock, monotonic
 from switchgear._errors import CallNotPermitted, ConfigurationError
@@ -107,6 +108,7 @@ class Pipeline:
         classify_result: Callable[[Any], Verdict] | None = None,
         refusal: type[CallNotPermitted] = CallNotPermitted,
         clock: Clock = monotonic,
+        bus: Bus | None = None,
     ) -> None:
         self.strategies = strategies
         self.name = name
@@ -116,6 +118,8 @@ class Pipeline:
         self.classify_result = classify_result
         self.refusal = refusal
         self.clock = clock
+        #: Whoever listens to what strategies tell.
+        self.bus = bus or Bus()
         #: By what limits of an attempt's time are stretched: more than 1 while the fault may be on this side.
         self.patience = 1.0
         check_order([strategy.name for strategy in strategies])
