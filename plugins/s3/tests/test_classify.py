@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from botocore.retries.standard import ThrottledRetryableChecker
 
 from switchgear import Verdict
-from switchgear_s3._classify import CODES, EXCEPTIONS, LONGEST_WAIT, classify, classify_keys
+from switchgear_s3._classify import CODES, EXCEPTIONS, LONGEST_WAIT, classify, classify_result
 
 SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED, Verdict.IGNORED
 
@@ -146,7 +146,7 @@ def test_exceptions(error: Exception, verdict: Verdict) -> None:
 def test_a_bulk_delete_is_as_bad_as_its_worst_key(codes: list[str], verdict: Verdict) -> None:
     """Errors in a list of keys, under a status of 200, are judged as those with a status are."""
     errors: list[dict[str, Any]] = [{"Key": str(i), "Code": code} for i, code in enumerate(codes)]
-    assert classify_keys(errors) == verdict
+    assert classify_result({"Errors": errors}) == verdict
 
 
 def test_every_throttling_code_that_botocore_knows_is_one_here() -> None:

@@ -12,6 +12,7 @@ from typing import Self
 class Request:
     method: str
     path: str  # "/bucket/key?query"
+    body: bytes = b""
 
     @property
     def bucket(self) -> str:
@@ -80,8 +81,7 @@ class Wire:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         if headers.get("expect"):
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        await reader.readexactly(int(headers.get("content-length", "0")))
-        request = Request(method, path)
+        request = Request(method, path, await reader.readexactly(int(headers.get("content-length", "0"))))
         self.requests.append(request)
         answer = self.answer(request) if callable(self.answer) else self.answer
         top = {"Content-Length": str(len(answer.body)), **answer.headers}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
-from switchgear_s3._classify import classify
+from switchgear_s3._classify import classify, classify_result
 from switchgear_s3._connect import S3Settings, connect
 from switchgear_s3._operations import OPERATIONS
 from switchgear_s3._probe import gauges, identify, limits, permissions, probe, saturation
@@ -66,6 +66,7 @@ BACKEND: Backend[Any, S3Settings] = Backend(
     connect=connect,
     guard=_guard_client,
     classify=classify,
+    classify_result=classify_result,
     operations=OPERATIONS,
     probe=probe,
     identify=identify,

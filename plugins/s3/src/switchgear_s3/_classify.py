@@ -6,7 +6,7 @@ the nearest of its base classes that has a row; one without any is nobody's know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
@@ -91,9 +91,10 @@ def classify(exc: BaseException) -> Verdict:
     return next((verdict for verdict in rows if verdict), FAILURE)
 
 
-def classify_keys(errors: Iterable[Mapping[str, Any]]) -> Verdict:
-    """The verdict on a bulk delete, which answers 200 and lists the keys that it could not delete: as bad as the worst
-    of them, as a group of exceptions is."""
+def classify_result(result: Any) -> Verdict:
+    """The verdict on an answer. A bulk delete answers 200 and lists the keys that it could not delete: it is as bad as
+    the worst of them, as a group of exceptions is."""
+    errors = cast("dict[str, Any]", result).get("Errors", ()) if isinstance(result, dict) else ()
     verdicts = {CODES.get(error.get("Code", ""), SUCCESS) for error in errors}
     return next((verdict for verdict in (FAILURE, THROTTLED) if verdict in verdicts), SUCCESS)
 

@@ -8,14 +8,15 @@ its last; its caller gets the service's real error, and the next call is refused
 from __future__ import annotations
 
 import sys
+from collections.abc import Coroutine
 from typing import Any
 
 from aiohttp import ClientResponse
 from botocore.exceptions import ClientError
 
 from switchgear.spi import ConfigurationError, Permit, Service
-from switchgear_s3._classify import classify_keys
 from switchgear_s3._operations import CLEAN_UP, LARGE, operation
+from switchgear_s3._payload import Payload
 from switchgear_s3._refusal import S3CallNotPermitted
 from switchgear_s3._stream import settle_at_end
 from switchgear_s3._waist import waist_of
@@ -54,7 +55,24 @@ class Guard:
         self._needs_retry = endpoint._needs_retry
         endpoint._do_get_response = self.attempt
         endpoint._needs_retry = self.needs_retry
+        self._make_api_call = client._make_api_call
+        client._make_api_call = self.call
         client.meta.events.register("before-parameter-build.s3", _note_bucket, unique_id="switchgear-s3")
+
+    def call(self, operation_name: str, api_params: dict[str, Any]) -> Coroutine[Any, Any, Any]:
+        """One operation, with all that the client makes of it, inside the service's strategies if it has any. A place
+        among them is held until the answer begins: a body is read at its reader's pace.
+        """
+        if self.service.pipeline is None or operation_name == CLEAN_UP:  # it must get through when nothing else does
+            return self._make_api_call(operation_name, api_params)  # type: ignore[no-any-return]
+        payload = Payload.of(api_params)
+
+        async def attempt() -> Any:
+            if payload.rewind:
+                payload.rewind()
+            return await self._make_api_call(operation_name, dict(api_params))  # the SDK's handlers write into them
+
+        return self.service.run(payload.operation(operation_name), api_params.get("Bucket", ""), attempt)
 
     async def attempt(self, request: Any, operation_model: Any, context: dict[str, Any]) -> tuple[Any, Any]:
         """One request and its answer: (response and what it says) or the exception that the client will raise.
@@ -92,9 +110,10 @@ class Guard:
         which it does whatever the attempt's number."""
         domain = request_dict["context"].get(_BUCKET, "")
         exempt = operation_model.name == CLEAN_UP
-        if not exempt and not self.service.closed(domain):
-            if attempts < self._most_attempts and self._failed(operation_model, response):
-                self.service.count("vetoed_retries")
+        closed = exempt or self.service.closed(domain)
+        if not closed and attempts < self._most_attempts and self._failed(operation_model, response):
+            self.service.count("vetoed_retries")
+        if not closed or self.service.retried():
             # Its handlers must be heard all the same: one of them brings the status of an error inside a 200 to light.
             attempts = _LAST_ATTEMPT
         again: bool = await self._needs_retry(attempts, operation_model, request_dict, response, caught_exception)
@@ -115,10 +134,8 @@ class Guard:
         elif request.stream_output and raw is not None:
             settle_at_end(raw, parsed[model.output_shape.serialization["payload"]], permit, self.service)
             return
-        elif errors := parsed.get("Errors"):
-            permit.settle(classify_keys(errors))
         else:
-            permit.succeed()
+            permit.succeed(parsed)
         if raw is not None and raw.content.total_bytes:
             self.service.count("bytes", raw.content.total_bytes, direction="down")
 

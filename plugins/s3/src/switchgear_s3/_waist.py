@@ -8,11 +8,13 @@ from typing import Any
 
 from switchgear.spi import ConfigurationError
 
-#: The waist is the client's endpoint: every attempt at every operation passes these methods. They are private, and have
-#: had these parameters from aiobotocore 2.25 to 3.10.
+#: The waist is the client's endpoint: every attempt at every operation passes these methods; and before it, each
+#: operation as a whole one of the client's own. They are private, and have had these parameters from aiobotocore 2.25
+#: to 3.10.
 _WAIST = {
     "_do_get_response": ["request", "operation_model", "context"],
     "_needs_retry": ["attempts", "operation_model", "request_dict", "response", "caught_exception"],
+    "_make_api_call": ["operation_name", "api_params"],
 }
 
 
@@ -24,8 +26,8 @@ def waist_of(client: Any) -> Any:
         raise ConfigurationError(f"{kind} is no S3 client of aioboto3 or aiobotocore. Guard one that is.")
     endpoint = getattr(client, "_endpoint", None)
     for name, parameters in _WAIST.items():
-        method = getattr(endpoint, name, None)
-        if method is not None and not inspect.iscoroutinefunction(method):
+        method = getattr(client if name == "_make_api_call" else endpoint, name, None)
+        if name == "_do_get_response" and method is not None and not inspect.iscoroutinefunction(method):
             raise ConfigurationError(
                 "This client is of boto3 and blocks. switchgear-s3 guards those of aioboto3 and aiobotocore: make one "
                 "with aioboto3.Session().client('s3')."
