@@ -13,6 +13,7 @@ from switchgear.cli._operate import close, disable, isolate, override
 from switchgear.cli._plugins import plugins
 from switchgear.cli._serve import serve
 from switchgear.cli._status import health, status
+from switchgear.cli._validate._command import validate
 from switchgear.cli._watch import watch
 from switchgear.demo._command import demo
 
@@ -41,6 +42,7 @@ def app() -> None:
     switchgear plugins                          what is installed, and does it load
     switchgear check switchgear.toml            is the configuration right, and what does it come to
     switchgear check switchgear.toml --probe    ... and do the backends answer
+    switchgear validate switchgear.toml         may it be deployed
     switchgear serve --config switchgear.toml   ... again and again, with a live page
     switchgear status                           how is a running process, and what is wrong
     switchgear watch                            ... live
@@ -62,4 +64,5 @@ app.add_command(override)
 app.add_command(plugins)
 app.add_command(serve)
 app.add_command(status)
+app.add_command(validate)
 app.add_command(watch)

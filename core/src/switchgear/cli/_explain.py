@@ -17,7 +17,7 @@ from switchgear.cli._state import find, read_state
 
 @click.command()
 @click.argument("name")
-@url_option
+@url_option()
 @json_option
 def explain(*, name: str, url: str, as_json: bool) -> None:
     """Say why a capability or a service is as it is, by which rule with which numbers, and what comes next.

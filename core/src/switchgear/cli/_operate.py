@@ -20,7 +20,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def _order_options(command: CommandT) -> CommandT:
-    for option in (json_option, token_option, url_option):
+    for option in (json_option, token_option, url_option()):
         command = option(command)
     return command
 

@@ -21,17 +21,17 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 _TOKEN = re.compile(r"[!-~]+")  # what may stand in a header
 
 
-def url_option(command: CommandT) -> CommandT:
+def url_option(*, default: str | None = "http://127.0.0.1:9464") -> Callable[[CommandT], CommandT]:
     """--url: the endpoints of a running process."""
     return click.option(
         "--url",
         envvar="SWITCHGEAR_URL",
-        default="http://127.0.0.1:9464",
+        default=default,
         show_default=True,
         show_envvar=True,
         callback=_url,
         help="The endpoints of the process.",
-    )(command)
+    )
 
 
 def json_option(command: CommandT) -> CommandT:
@@ -67,7 +67,9 @@ def reason_option(*, required: bool) -> Callable[[CommandT], CommandT]:
     return click.option("--reason", required=required, callback=_reason, help=told)
 
 
-def _url(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+def _url(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0

@@ -19,7 +19,7 @@ def _exit(report: Report) -> click.exceptions.Exit:
 
 
 @click.command()
-@url_option
+@url_option()
 @json_option
 def status(*, url: str, as_json: bool) -> None:
     """Show how a running process is: its capabilities, its services, and the root causes of what is wrong.
@@ -43,7 +43,7 @@ def status(*, url: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("name", required=False)
-@url_option
+@url_option()
 @json_option
 def health(*, name: str | None, url: str, as_json: bool) -> None:
     """Say in a line how healthy the application is, or one of its capabilities or services.

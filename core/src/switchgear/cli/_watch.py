@@ -28,7 +28,7 @@ _KEPT = 200
 
 
 @click.command()
-@url_option
+@url_option()
 @json_option
 def watch(*, url: str, as_json: bool) -> None:
     """Show a running process live: its capabilities and services, and what happens to them.

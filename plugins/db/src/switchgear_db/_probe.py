@@ -33,7 +33,7 @@ async def probe(engine: AsyncEngine | Engine, domain: str) -> bool:
 
 
 async def permissions(engine: AsyncEngine | Engine) -> Mapping[str, str]:
-    """Whether the role may write, and whether it is one that should not be used: a superuser.
+    """Whether the role may write, and whether it is one for an application: a superuser's is not.
 
     SQLite has no roles; whether its file can be written, only writing could tell.
     """
@@ -46,7 +46,7 @@ async def permissions(engine: AsyncEngine | Engine) -> Mapping[str, str]:
         read_only, superuser = connection.execute(text(setting)).one()
         return {
             "write": "transactions are read-only: it is a standby, or set so" if read_only else "",
-            "no superuser": f"the role {role} is one: a fault of the application can destroy all there is" * superuser,
+            "a role of its own": f"{role} is a superuser's, which can destroy all there is" * superuser,
         }
 
     return await _connected(engine, ask)
