@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from switchgear._gear import Switchgear
 from switchgear.asgi._endpoint import Answer, Endpoint
-from switchgear.observers.prometheus import render
+from switchgear.observers.prometheus import PrometheusObserver
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 def metrics(gear: Switchgear) -> Endpoint:
     """What the gear has counted, as text. Asking makes no call to a backend."""
+    observer = PrometheusObserver.of(gear)  # from now on, and not only from the first scrape
 
     async def scrape(request: Request) -> Response:
-        content, content_type = render(gear, request.headers.get("accept", ""))
+        content, content_type = observer.render(request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": content_type})
 
     return Endpoint(

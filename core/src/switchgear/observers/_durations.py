@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 
+from switchgear._histogram import Histogram
 from switchgear._lock import fork_safe
 from switchgear._metrics import CALL_DURATION
 from switchgear._verdict import Verdict
@@ -15,6 +16,8 @@ from switchgear.observers._family import Distributions, Exemplar, Labels
 _lock = fork_safe(threading.RLock())
 
 _TRACING = "opentelemetry.trace"
+#: The first so many calls of a bucket are asked for their trace, and then one of so many.
+_FEW = 16
 
 
 class Durations:
@@ -22,18 +25,28 @@ class Durations:
 
     def __init__(self) -> None:
         self._family = Distributions(CALL_DURATION)
+        self._places: dict[tuple[str, str, str], tuple[Labels, Histogram]] = {}
         self._fresh: set[tuple[Labels, int]] = set()  # of one bucket, one exemplar between two readings is enough
 
     def on_outcome(self, service: str, _domain: str, operation: str, verdict: Verdict, seconds: float) -> None:
-        labels: Labels = service, operation, verdict.name.lower()
-        histogram = self._family.series.get(labels)
-        if histogram is None:
-            with _lock:
-                labels = self._family.place(labels)
-                histogram = self._family.at(labels)
+        found = self._places.get((service, operation, verdict.name))
+        labels, histogram = found or self._find(service, operation, verdict.name)
         bucket = histogram.observe(seconds)
-        # Where nobody traces, the module is not there.
-        if _TRACING in sys.modules and (labels, bucket) not in self._fresh and (trace := _trace()):
+        # Where nobody traces, the module is not there; and of many calls that are alike, not each is asked.
+        if _TRACING in sys.modules and ((count := histogram.counts[bucket]) < _FEW or not count % _FEW):
+            self._exemplify(labels, bucket, seconds)
+
+    def _find(self, service: str, operation: str, verdict: str) -> tuple[Labels, Histogram]:
+        with _lock:
+            labels = service, operation, verdict.lower()
+            place = self._family.place(labels)
+            found = place, self._family.at(place)
+            if place == labels:  # of those that have to share one there may be any number
+                self._places[service, operation, verdict] = found
+        return found
+
+    def _exemplify(self, labels: Labels, bucket: int, seconds: float) -> None:
+        if (labels, bucket) not in self._fresh and (trace := _trace()):
             with _lock:
                 self._fresh.add((labels, bucket))
                 self._family.exemplars[labels, bucket] = Exemplar(trace, seconds)

@@ -9,7 +9,7 @@ from switchgear._pipeline import Strategy
 from switchgear._spec import Metric
 from switchgear.observers._family import Labels
 
-#: What a strategy of ours calls it -> the metric. A plugin's strategies have names of their own, and are not known here.
+#: What a strategy of ours calls it -> the metric. Those of a plugin's strategies are not known here.
 _KNOWN: dict[str, dict[str, Metric]] = {
     "retry": {
         "retries": metrics.RETRY_ATTEMPTS,
