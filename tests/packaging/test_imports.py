@@ -19,14 +19,18 @@ HEAVY = {
     "click",
     "httpx",
     "httpx2",
+    "msgspec",
     "openai",
+    "prometheus_client",
     "psycopg",
     "pydantic",
     "pytest",
     "redis",
     "rich",
     "sqlalchemy",
+    "starlette",
     "trio",
+    "uvicorn",
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-DOORS = ["switchgear", "switchgear.lowlevel", "switchgear.spi", "switchgear.testing"]
+DOORS = ["switchgear", "switchgear.asgi", "switchgear.lowlevel", "switchgear.spi", "switchgear.testing"]
 PLUGINS = ["switchgear_db", "switchgear_openai", "switchgear_redis", "switchgear_s3"]
 
 
@@ -20,8 +20,8 @@ def source(module: str) -> ast.Module:
 
 def reexported(tree: ast.Module) -> set[str]:
     """What a door lets through from the modules behind it."""
-    # Also what only type checkers see imported: a door may put the import off until the name is used.
-    put_off = [child for node in tree.body if isinstance(node, ast.If) for child in node.body]
+    # Also what only type checkers see imported (a door may put it off until the name is used), or what may fail.
+    put_off = [child for node in tree.body if isinstance(node, ast.If | ast.Try) for child in node.body]
     imports = [node for node in [*tree.body, *put_off] if isinstance(node, ast.ImportFrom)]
     foreign = {"__future__", "typing"}
     return {alias.asname or alias.name for node in imports if node.module not in foreign for alias in node.names}

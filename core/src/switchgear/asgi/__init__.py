@@ -6,8 +6,6 @@ app.add_middleware(SwitchgearMiddleware, gear=gear)
 
 from __future__ import annotations
 
-from switchgear._errors import MissingDependency
-
 _NEEDS = {"msgspec", "prometheus_client", "sse_starlette", "starlette"}
 
 try:
@@ -16,6 +14,8 @@ try:
 except ModuleNotFoundError as exc:
     if exc.name is None or exc.name.partition(".")[0] not in _NEEDS:
         raise
+    from switchgear._errors import MissingDependency
+
     raise MissingDependency(f"The package {exc.name}, which the endpoints need,", install="switchgear[http]") from exc
 
 __all__ = ["SwitchgearMiddleware", "by_header", "create_app"]
