@@ -172,6 +172,16 @@ def square_wave(seconds: int = 3600, half: int = 15) -> Iterator[tuple[float, fl
         yield float(now), 100.0 if now // half % 2 else 50.0
 
 
+def test_a_fall_in_several_steps_is_one() -> None:
+    """An outage that shows bit by bit is no flapping: afterwards the level rises as after one that shows at once."""
+    for outage in ([(10.0, 4)], [(80.0, 1), (60.0, 1), (30.0, 1), (10.0, 1)]):
+        machine = LevelMachine("c")
+        changes = drive(machine, [*samples(outage), *samples([(100.0, 60)], start=4.0)])
+        assert [(change.to_level, change.at) for change in changes[-4:]] == [
+            *[(MINIMAL, 14.0), (FALLBACK, 24.0), (REDUCED, 34.0), (FULL, 44.0)]
+        ]
+
+
 def test_flapping_without_any_defence(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 30 s square wave for an hour: 360 transitions with neither gap nor hold nor damping."""
     monkeypatch.setattr(_level, "_GAP", 0.0)

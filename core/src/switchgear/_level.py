@@ -95,7 +95,9 @@ class Override:
 class LevelMachine:
     """The level of one capability. It knows no clock: times come in, in seconds, and never go back."""
 
-    __slots__ = ("_damping", "_good_since", "_overridden", "automatic", "capability", "hold", "level", "override")
+    __slots__ = (
+        "_damping", "_falling", "_good_since", "_overridden", "automatic", "capability", "hold", "level", "override",
+    )  # fmt: skip
 
     def __init__(self, capability: str, *, hold: float = _HOLD) -> None:
         self.capability = capability
@@ -106,6 +108,7 @@ class LevelMachine:
         self.override: Override | None = None
         self._overridden: Override | None = None  # by what, at the last observation
         self._good_since: float | None = None  # since when the score has been good enough for the next level
+        self._falling = False  # the last change was for the worse
         self._damping = Damping()
 
     def observe(self, report: Report, now: float) -> LevelChange | None:
@@ -142,7 +145,9 @@ class LevelMachine:
         if allowed < self.automatic:
             self.automatic = allowed
             self._good_since = None
-            self._damping.penalize(now)
+            if not self._falling:  # several steps down are one fall: it is coming up in between that makes it flap
+                self._damping.penalize(now)
+            self._falling = True
         elif not self._allows_more(score):
             self._good_since = None
         else:
@@ -150,6 +155,7 @@ class LevelMachine:
                 self._good_since = now
             if now - self._good_since >= self.hold and not self._damping.suppresses(now):
                 self.automatic = Level(self.automatic + 1)
+                self._falling = False
                 self._good_since = now if self._allows_more(score) else None
 
     def _allows_more(self, score: float) -> bool:
