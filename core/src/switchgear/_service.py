@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -81,10 +81,13 @@ class Service:
             return fn()
         return pipeline.run(operation, domain, fn)
 
+    def has(self, strategy: str) -> bool:
+        """Whether its pipeline has a strategy of this name ("hedge")."""
+        return self.pipeline is not None and any(each.name == strategy for each in self.pipeline.strategies)
+
     def retried(self) -> bool:
         """Whether this task is in a call that the pipeline tries again: then its client should not do so as well."""
-        pipeline = self.pipeline
-        return pipeline is not None and inside(pipeline) and any(each.name == "retry" for each in pipeline.strategies)
+        return self.pipeline is not None and inside(self.pipeline) and self.has("retry")
 
     def admit(self, operation: Operation, domain: str = "") -> Permit:
         """A permit for one call; raises `refusal` where it is not permitted."""
@@ -94,6 +97,12 @@ class Service:
                 return _Covered(self.group, operation)
             self._check_scope(here, domain)
         return self.group.acquire(operation.name, operation.klass, domain, self.refusal)
+
+    @contextmanager
+    def covering(self, operation: Operation, domain: str) -> Generator[Permit]:
+        """One permit for all that is done inside, whatever calls a guard makes of it. Raises `refusal`."""
+        with self.admit(operation, domain) as permit, within(probing=(*(scope.get() or Scope()).probing, self)):
+            yield permit
 
     def _check_scope(self, here: Scope, domain: str) -> None:
         """Refuse what the scope of the call forbids, and what is shed under the present pressure."""

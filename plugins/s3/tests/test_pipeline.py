@@ -128,24 +128,26 @@ class Once(io.BytesIO):
 
 
 @pytest.mark.parametrize(
-    ("params", "length", "name", "klass", "idempotent"),
+    ("params", "length", "name", "klass", "idempotent", "hedged"),
     [
-        ({}, 0, "HeadObject", "read", True),
-        ({"Body": b"text"}, 4, "PutObject", "write", True),
-        ({"Body": "text"}, 4, "PutObject", "write", True),
-        ({"Body": b"x" * 2_000_000}, 2_000_000, "PutObject", "stream", True),
-        ({"Body": io.BytesIO(b"text")}, None, "PutObject", "stream", True),
-        ({"Body": Once()}, None, "PutObject", "stream", False),
-        ({"Body": object()}, None, "UploadPart", "stream", False),
+        ({}, 0, "HeadObject", "read", True, True),
+        ({"Body": b"text"}, 4, "PutObject", "write", True, True),
+        ({"Body": "text"}, 4, "PutObject", "write", True, True),
+        ({"Body": b"x" * 2_000_000}, 2_000_000, "PutObject", "stream", True, True),
+        ({"Body": io.BytesIO(b"text")}, None, "PutObject", "stream", True, False),
+        ({"Body": Once()}, None, "PutObject", "stream", False, False),
+        ({"Body": object()}, None, "UploadPart", "stream", False, False),
     ],
 )
 def test_what_can_be_sent_only_once_is_not_to_be_repeated(
-    params: dict[str, Any], length: int | None, name: str, klass: str, idempotent: bool
+    params: dict[str, Any], length: int | None, name: str, klass: str, idempotent: bool, hedged: bool
 ) -> None:
-    """Whatever S3 would think of doing it twice; and what has no known length takes as long as it is large."""
+    """Whatever S3 would think of doing it twice, and a file not twice at a time; and what has no known length takes as
+    long as it is large."""
     payload = Payload.of(params)
-    planned = payload.operation(name)
+    planned = payload.operation(name, hedged=False)
     assert (payload.length, planned.klass, planned.idempotent) == (length, klass, idempotent)
+    assert payload.operation(name, hedged=True).idempotent == hedged
 
 
 @pytest.mark.parametrize(("pipeline", "attempts"), [([], 3), ([Retry(attempts=2, initial=0.001)], 2)])

@@ -13,6 +13,7 @@ for a place while it keeps others waiting, and administration must get through w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -63,30 +64,31 @@ class GuardedPipeline(Pipeline):
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         guard = guard_of(self)
-        stack = self.command_stack
-        if guard is None or not (stack or self.watching):
+        if guard is None or not (self.command_stack or self.watching):
             return await super().execute(raise_on_error)
-        commands = [command_of(args) for args, _ in stack]
+        commands = [command_of(args) for args, _ in self.command_stack]
         command = pipeline_of(commands)
+        if guard.service.pipeline is None or self.watching:
+            return await self._execute_admitted(guard, command, commands, raise_on_error)
+
+        async def attempt() -> list[Any]:
+            # A copy, since a pipeline forgets its commands when it is executed.
+            return await copy(self)._execute_admitted(guard, command, commands, raise_on_error)
+
         try:
-            if guard.service.pipeline is None or self.watching:
-                return await self._execute_admitted(guard, command, commands, raise_on_error)
-            scripts, explicit = self.scripts, self.explicit_transaction
-
-            async def attempt() -> list[Any]:
-                # As they were before an attempt that failed, and forgot them.
-                self.command_stack, self.scripts, self.explicit_transaction = stack, scripts, explicit
-                return await self._execute_admitted(guard, command, commands, raise_on_error)
-
             return await guard.service.run(command.operation, guard.domains[command.writes], attempt)
-        except CallNotPermitted:
+        finally:
             await self.reset()
-            raise
 
     async def _execute_admitted(
         self, guard: Guard, command: Command, commands: Sequence[Command], raise_on_error: bool
     ) -> list[Any]:
-        with guard.admit(command, finishing=self.watching) as admission:
+        try:
+            admission = guard.admit(command, finishing=self.watching)
+        except CallNotPermitted:
+            await self.reset()
+            raise
+        with admission:
             replies = await super().execute(raise_on_error)
             admission.look_into(replies)
         count_pipeline(guard, commands, replies)

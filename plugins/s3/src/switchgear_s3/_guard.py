@@ -72,7 +72,8 @@ class Guard:
                 payload.rewind()
             return await self._make_api_call(operation_name, dict(api_params))  # the SDK's handlers write into them
 
-        return self.service.run(payload.operation(operation_name), api_params.get("Bucket", ""), attempt)
+        planned = payload.operation(operation_name, hedged=self.service.has("hedge"))
+        return self.service.run(planned, api_params.get("Bucket", ""), attempt)
 
     async def attempt(self, request: Any, operation_model: Any, context: dict[str, Any]) -> tuple[Any, Any]:
         """One request and its answer: (response and what it says) or the exception that the client will raise.

@@ -32,7 +32,9 @@ class Payload(NamedTuple):
             return cls(None, partial(body.seek, body.tell()))  # from where it stands
         return cls(None, None)
 
-    def operation(self, api_name: str) -> Operation:
-        """The operation that sends it: none to be repeated, if it can be sent only once."""
+    def operation(self, api_name: str, *, hedged: bool) -> Operation:
+        """The operation that sends it: none to be repeated if it can be sent only once, or `hedged`, twice at a time,
+        which a file cannot be."""
         known = operation(api_name, large=self.length is None or self.length > LARGE)
-        return known if self.rewind else replace(known, idempotent=False)
+        once = self.rewind is None or (hedged and self.length is None)
+        return replace(known, idempotent=False) if once else known
