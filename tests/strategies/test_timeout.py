@@ -97,7 +97,7 @@ def test_a_timeout_is_a_failure_to_the_breaker_round_it(backend: str) -> None:
 @each_backend
 @pytest.mark.parametrize("by_hand", [False, True], ids=["call", "permit"])
 def test_a_guards_breaker_inside_learns_of_the_services_own_timeout(backend: str, by_hand: bool) -> None:
-    """A guard asks its breaker inside the attempt, where a timeout looks like a cancellation; it is not taken for one."""
+    """A guard asks its breaker inside the attempt, where a timeout looks like a cancellation: it is told apart."""
 
     async def main() -> None:
         breaker = CircuitBreaker("cache", SMALL, clock=anyio.current_time)
@@ -119,16 +119,20 @@ def test_a_guards_breaker_inside_learns_of_the_services_own_timeout(backend: str
 
 @each_backend
 def test_somebody_elses_timeout_says_nothing_of_a_service(backend: str) -> None:
-    """The handler's own limit, and that of a caller further out, are no failures of the service that was being asked."""
+    """The limit of a handler further out, and its caller's, are no failures of the service that was being asked."""
 
     async def main() -> None:
         breaker = CircuitBreaker("cache", SMALL, clock=anyio.current_time)
         inner = pipeline_of(Timeout(10), name="cache")
+
+        async def ask() -> None:
+            await inner.call(breaker.call, anyio.sleep_forever)
+
         for _ in range(4):
             with pytest.raises(TimeoutError):
-                await pipeline_of(Timeout(1), name="handler").call(inner.call, breaker.call, anyio.sleep_forever)
+                await pipeline_of(Timeout(1), name="handler").call(ask)
             with anyio.move_on_after(1):
-                await inner.call(breaker.call, anyio.sleep_forever)
+                await ask()
         assert breaker.snapshot().calls == 0
         assert breaker.snapshot().in_flight == 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from math import inf
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
@@ -14,6 +15,7 @@ from switchgear._call import Call
 from switchgear._clock import Clock, monotonic
 from switchgear._errors import CallNotPermitted, ConfigurationError
 from switchgear._order import check_order
+from switchgear._permit import Permit
 from switchgear._spec import Operation
 from switchgear._verdict import Classify, Verdict, unknown_is_failure
 
@@ -120,6 +122,8 @@ class Pipeline:
         self.clock = clock
         #: Whoever listens to what strategies tell.
         self.bus = bus or Bus()
+        #: A permit, if the calls are a guard's, for who comes between it and the pipeline.
+        self.covering: Callable[[Operation, str], AbstractContextManager[Permit | None]] = _uncovered
         #: By what limits of an attempt's time are stretched: more than 1 while the fault may be on this side.
         self.patience = 1.0
         check_order([strategy.name for strategy in strategies])
@@ -193,6 +197,10 @@ class Pipeline:
         """How full each of its strategies is, of those that can be full."""
         full = {strategy.name: strategy.saturation() for strategy in self.strategies}
         return {name: share for name, share in full.items() if share is not None}
+
+
+def _uncovered(_operation: Operation, _domain: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 async def _call(call: Call) -> Any:

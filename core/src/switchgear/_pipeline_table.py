@@ -77,10 +77,12 @@ class PipelineTable:
         """The strategies, outermost first."""
         already = len(self._errors)
         strategies = {each.name: each for each in default_strategies(breaker)}
-        for name in given.keys() - {"order"}:
-            if value_of(given[name]) is False:
+        for name, wanted in given.items():
+            if name == "order" or (kind := self._kind(name)) is None:
+                continue
+            if value_of(wanted) is False:
                 strategies.pop(name, None)
-            elif (strategy := self._strategy(name, given[name], strategies.get(name))) is not None:
+            elif (strategy := self._strategy(kind, wanted, strategies.get(name))) is not None:
                 strategies[name] = strategy
         order = self._order(given["order"], strategies) if "order" in given else in_order(strategies.values())
         if len(self._errors) > already:
@@ -91,23 +93,37 @@ class PipelineTable:
             self._errors.append(ConfigurationError(error.problem, dotted(self._path)))
             return None
 
-    def _strategy(self, name: str, given: Any, default: Strategy | None) -> Strategy | None:
-        try:
-            kind = self._kind(name)
-        except SwitchgearError as error:
-            self._errors.append(ConfigurationError(getattr(error, "problem", str(error)), dotted((*self._path, name))))
-            return None
+    def _strategy(self, kind: type[Strategy], given: Any, default: Strategy | None) -> Strategy | None:
         options, value = _options(kind), value_of(given)
-        table: Table = {} if value is True else value if is_table(value) else {options[0].name: given}
+        if is_table(value) or value is True:
+            table = value if is_table(value) else {}
+        elif options:
+            table = {options[0].name: given}
+        else:
+            self._errors.append(
+                ConfigurationError("It has no options. Write true or false.", dotted((*self._path, kind.name)))
+            )
+            return None
         if default is not None:
             table = _laid_over({each.name: getattr(default, each.name) for each in options}, table)
-        return read(table, lambda given: _converter.structure(given, kind), (*self._path, name), self._errors)
+        return read(table, lambda given: _converter.structure(given, kind), (*self._path, kind.name), self._errors)
 
-    def _kind(self, name: str) -> type[Strategy]:
-        if name in _OURS:
-            return _OURS[name]
+    def _kind(self, name: str) -> type[Strategy] | None:
+        try:
+            return self._ours(name) or self._of_a_plugin(name)
+        except ConfigurationError as error:
+            problem = error.problem
+        except SwitchgearError as error:
+            problem = str(error)
+        self._errors.append(ConfigurationError(problem, dotted((*self._path, name))))
+        return None
+
+    def _ours(self, name: str) -> type[Strategy] | None:
         if name == GuardBreaker.name:
             raise ConfigurationError("A service always has its breaker, and that has a table of its own: breaker.")
+        return _OURS.get(name)
+
+    def _of_a_plugin(self, name: str) -> type[Strategy]:
         plugin = name.partition(".")[0]
         try:
             kinds = {kind.name: kind for kind in self._find(plugin)}
