@@ -138,3 +138,16 @@ async def test_a_slow_client_is_dropped_and_holds_back_nobody(
         seen = len(quick.frames("state"))
         await quick.until(lambda: len(quick.frames("state")) > seen)
         assert not quick.ended
+
+
+async def test_there_is_a_bound_to_those_who_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More are told to ask instead; when one leaves there is room again."""
+    monkeypatch.setattr(_feed, "_MOST", 2)
+    async with shop() as board:
+        async with crowd(board.app, 2) as subscribers:
+            for subscriber in subscribers:
+                await subscriber.until(partial(subscriber.frames, "state"))
+            reply = await ask(board.app, "/events")
+            assert (reply.status, reply.headers["retry-after"]) == (503, "60")
+        async with subscribed(board.app) as subscriber:
+            await subscriber.until(lambda: subscriber.frames("state"))

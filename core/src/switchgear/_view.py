@@ -42,10 +42,6 @@ class View:
         self._onlooker = Onlooker(gear.subscribe, gear.clock)
         self._version = version("switchgear")
 
-    def close(self) -> None:
-        """Look no more."""
-        self._onlooker.close()
-
     def state(self) -> document.State:
         """Everything at this moment."""
         self._onlooker.look()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
+from starlette.exceptions import HTTPException
 
 from switchgear._clock import monotonic
 from switchgear._document import Entry, State
@@ -30,6 +31,8 @@ _log = logging.getLogger("switchgear")
 
 #: Seconds from one state to the next, and for which a client may take nothing.
 _PERIOD, _PATIENCE = 1.0, 5.0
+#: Subscribers at once; each has a connection, and who asks for more would take them all.
+_MOST = 2000
 #: Milliseconds after which a browser that has lost the stream comes back.
 _RETRY = 1000
 
@@ -41,6 +44,7 @@ class Feed:
         self._state = state
         self.timeline = Timeline(self._wake)
         self._rendered = (-1, b"")
+        self._subscribers = 0
         # By thread, as an event belongs to a loop. What happens on other threads is told with the next state.
         self._woken: dict[int, anyio.Event] = {}
 
@@ -48,6 +52,8 @@ class Feed:
         """The stream, to one client."""
         last = request.headers.get("last-event-id", "")
         after = int(last) if last.isascii() and last.isdigit() and len(last) < 16 else self.timeline.seq  # noqa: PLR2004
+        if self._subscribers >= _MOST:
+            raise HTTPException(503, "Too many listen already. Ask /api/state instead.", {"Retry-After": "60"})
         leaving = anyio.Event()
         return _Stream(
             self._frames(after, leaving), sep="\n", ping=0, send_timeout=_PATIENCE,
@@ -57,17 +63,21 @@ class Feed:
     async def _frames(self, after: int, leaving: anyio.Event) -> AsyncGenerator[bytes]:
         # A number that is still to come is of an earlier process.
         seen, told = min(after, self.timeline.seq), -1
-        yield b"retry: %d\n\n" % _RETRY
-        while not leaving.is_set():
-            for entry in self.timeline.since(seen):
-                seen = entry.seq
-                yield _entry(entry)
-            period = int(monotonic() / _PERIOD)
-            if period != told:
-                told = period
-                yield self._state_of(period)
-            if self.timeline.seq == seen:
-                await self._news((period + 1) * _PERIOD - monotonic())
+        self._subscribers += 1
+        try:
+            yield b"retry: %d\n\n" % _RETRY
+            while not leaving.is_set():
+                for entry in self.timeline.since(seen):
+                    seen = entry.seq
+                    yield _entry(entry)
+                period = int(monotonic() / _PERIOD)
+                if period != told:
+                    told = period
+                    yield self._state_of(period)
+                if self.timeline.seq == seen:
+                    await self._news((period + 1) * _PERIOD - monotonic())
+        finally:
+            self._subscribers -= 1
 
     def _state_of(self, period: int) -> bytes:
         if self._rendered[0] != period:

@@ -78,6 +78,8 @@ class Operator:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         # Bytes, for compare_digest takes no other characters than ASCII's; headers are Latin-1.
         if not compare_digest(given.strip().encode("latin-1"), self._token) or scheme.lower() != "bearer":
+            if given:
+                _log.warning("Somebody at %s has tried a wrong token.", _client(request))
             raise HTTPException(401, "This takes the operators' token.", {"WWW-Authenticate": "Bearer"})
 
     async def order(self, request: Request, kind: type[OrderT], *, default: OrderT | None = None) -> OrderT:
@@ -100,14 +102,17 @@ class Operator:
         """Log who did what to what, and why; returns the reason as it is fit to be shown."""
         reason = printable(order.reason)
         limit = f" for {order.for_:g} s" if isinstance(order, Timed) else ""
-        client = request.client.host if request.client else "an unknown address"
-        _log.warning("An operator at %s: %s %s%s: %s", client, what, printable(name), limit, reason)
+        _log.warning("An operator at %s: %s %s%s: %s", _client(request), what, printable(name), limit, reason)
         return reason
 
 
 def printable(text: str) -> str:
     """On one line, without secrets and without what could steer a terminal."""
     return redact("".join(letter if letter.isprintable() else " " for letter in text))
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else "an unknown address"
 
 
 def _check_origin(request: Request) -> None:

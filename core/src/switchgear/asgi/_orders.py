@@ -13,9 +13,9 @@ from switchgear._group import BreakerGroup
 from switchgear._level import Level
 from switchgear._timeline import Timeline
 from switchgear._view import View
-from switchgear.asgi._endpoint import Endpoint, Handler, document
+from switchgear.asgi._endpoint import Answer, Endpoint, Handler, document
 from switchgear.asgi._operator import Levelled, Operator, OrderT, Reasoned, Timed
-from switchgear.asgi._responses import Json
+from switchgear.asgi._responses import Json, Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -40,7 +40,11 @@ class OrderEndpoints:
                 path="/api/session",
                 handler=self.session,
                 summary="Are operator actions on? With a token: is it the right one?",
-                answers={200: document("Whether they are.", Session)},
+                answers={
+                    200: document("Whether they are.", Session),
+                    401: Answer(meaning="It is not.", content={"application/problem+json": Problem}),
+                    403: Answer(meaning="Another site asks.", content={"application/problem+json": Problem}),
+                },
             ),
             self._service("isolate", Timed, lambda group, order, why: group.force_open(why, for_=order.for_)),
             self._service("close", Reasoned, lambda group, _order, why: group.reset(why)),

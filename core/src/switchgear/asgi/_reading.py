@@ -8,7 +8,7 @@ from switchgear._document import Capability, Entry, Service, State
 from switchgear._view import View
 from switchgear.asgi._endpoint import Answer, Endpoint, document
 from switchgear.asgi._feed import Feed
-from switchgear.asgi._responses import Json
+from switchgear.asgi._responses import Json, Problem
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,7 +51,10 @@ class ReadingEndpoints:
                 path="/events",
                 handler=self._feed.respond,
                 summary="The state about once a second, and entries of the timeline at once, as server-sent events",
-                answers={200: Answer(meaning="A stream without an end.", content={"text/event-stream": str})},
+                answers={
+                    200: Answer(meaning="A stream without an end.", content={"text/event-stream": str}),
+                    503: Answer(meaning="Too many listen.", content={"application/problem+json": Problem}),
+                },
             ),
         ]
 

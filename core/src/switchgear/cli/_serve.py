@@ -97,7 +97,7 @@ async def _serve(
     app = create_app(gear, token=token, hosts=hosts)
     server = uvicorn.Server(
         uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none",
+            app, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="off", ws="none",
             timeout_graceful_shutdown=_LEAVE,
         )
     )  # fmt: skip
