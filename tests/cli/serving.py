@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -16,14 +17,16 @@ from switchgear.asgi import create_app
 from tests.backends import GET, Client, backend_of
 from tests.support import DOWN, SMALL
 
+Clock = Callable[[], float]
+
 TOKEN = "a-token-of-the-operators"
 
 
 class Shop:
     """db is required by checkout, cache is preferred by it; search stands on index alone and may be missing."""
 
-    def __init__(self, token: str | None) -> None:
-        self.gear = Switchgear()
+    def __init__(self, token: str | None, clock: Clock) -> None:
+        self.gear = Switchgear(clock=clock)
         self._token = token
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -81,8 +84,8 @@ class Shop:
 
 
 @contextlib.contextmanager
-def serving(*, token: str | None = TOKEN) -> Iterator[Shop]:
-    shop = Shop(token)
+def serving(*, token: str | None = TOKEN, clock: Clock = time.monotonic) -> Iterator[Shop]:
+    shop = Shop(token, clock)
     shop.start()
     try:
         yield shop

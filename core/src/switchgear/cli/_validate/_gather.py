@@ -110,7 +110,8 @@ class _Inspection:
             self.gauges = self._told("gauges", lambda: frozenset(gauges(client)), self.gauges)
         if backend.permissions is not None:
             try:
-                self.permissions = await backend.permissions(client, self.domains)
+                told = await backend.permissions(client, self.domains)
+                self.permissions = {what: redact(why) for what, why in told.items()}
             except Exception as exc:  # noqa: BLE001 - nobody answers, or the account is none; or it is a mistake
                 self.denied = ": ".join(filter(None, describe(exc)))
 
