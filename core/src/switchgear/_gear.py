@@ -157,6 +157,7 @@ class Switchgear:
                     *with_breaker(pipeline, group.config), name=name, classify=backend.classify,
                     classify_result=backend.classify_result, clock=self.clock, bus=self._bus,
                 )  # fmt: skip
+                service.pipeline.covering = service.covering
             self.degradation.add(service)
         elif service.backend is not backend:
             problem = f"is already a service of the backend {service.backend.name!r}. Take another name."

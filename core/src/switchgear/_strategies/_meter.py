@@ -1,0 +1,47 @@
+"""Waiting for one's turn at a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+
+import anyio
+
+from switchgear._strategies._bucket import Bucket
+from switchgear._strategies._line import Line, Waiter
+
+
+class Meter:
+    """One bucket, and the line of those who wait for it. Only the first in line watches the time."""
+
+    __slots__ = ("bucket", "line")
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+        self.line = Line()
+
+    async def wait(self, waiter: Waiter, clock: Callable[[], float]) -> bool:
+        """Wait in line, and take one's units when it is one's turn. False: the waiter's deadline came first."""
+        self.line.join(waiter)
+        try:
+            while True:
+                now = clock()
+                wait = self.bucket.wait(waiter.units, now) if self.line.first() is waiter else inf
+                if wait == 0:
+                    self.bucket.take(waiter.units, now)
+                    return True
+                if now >= waiter.deadline:
+                    return False
+                event = anyio.Event()
+                waiter.wake = event.set
+                with anyio.move_on_after(min(wait, waiter.deadline - now)):
+                    await event.wait()
+        finally:
+            self.line.leave(waiter)
+            self.changed()
+
+    def changed(self) -> None:
+        """Whoever is first has to look again."""
+        first = self.line.first()
+        if first is not None:
+            first.wake()
