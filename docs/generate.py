@@ -6,7 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+
 from switchgear import Reason, State
+from switchgear.cli._app import app
+from switchgear.cli._validate._table import CHECKS
 from switchgear.lowlevel import OPERATIONS, TRANSITIONS
 
 DOCS = Path(__file__).parent
@@ -67,7 +71,61 @@ def state_machine() -> str:
     ])  # fmt: skip
 
 
-PAGES: dict[str, Callable[[], str]] = {"state-machine.md": state_machine}
+_COMMAND_LINE = """\
+# The command line
+
+This page is made of what `switchgear COMMAND --help` prints, by `python3 dev.py docs`.
+
+`pip install "switchgear[cli]"` brings it. Commands print text for people, and with `--json` an object for programs;
+colours are for terminals. What went wrong is one paragraph on standard error.
+
+| exit code | meaning |
+|---|---|
+| 0 | all is well; of health: HEALTHY, or nothing is known yet |
+| 1 | what was looked at is not well; of health: DEGRADED |
+| 2 | it could not be done, or not be asked |
+| 3 | of health: UNHEALTHY |
+| 130 | interrupted |
+
+## A running process
+
+`status`, `health`, `explain`, `watch` and the orders `isolate`, `close`, `disable`, `override` ask the endpoints of a
+process: `switchgear serve`, or an application that mounts `switchgear.asgi`. `--url` or `SWITCHGEAR_URL` says where
+they are, with the path that they are mounted at. Orders need the token that the process was started with, in
+`SWITCHGEAR_TOKEN` or a file; it is never an argument, for these are seen by everybody on the machine.
+
+```sh
+switchgear health checkout || notify "checkout: $(switchgear explain checkout)"
+```
+
+An orchestrator that restarts by a health check should ask `/livez`: a restart mends no backend.
+"""
+
+_VALIDATE = """\
+## What `validate` checks
+
+A check that finds something is a failure or a warning; one whose facts are not known says nothing. The last ones are of
+a process (`--url`), and of a drill (`--drill`).
+
+| check | finds a | proves |
+|---|---|---|
+"""
+
+
+def command_line() -> str:
+    """The page on the commands: the help of each, and the checks of `validate` from their table."""
+    commands = [_help(name, command) for name, command in sorted(app.commands.items())]
+    checks = [f"| {check.name} | {check.severity} | {check.proves} |\n" for check in CHECKS]
+    return "".join([_COMMAND_LINE, *commands, "\n", _VALIDATE, *checks])
+
+
+def _help(name: str, command: click.Command) -> str:
+    program = click.Context(app, info_name="switchgear", terminal_width=100, color=False, **app.context_settings)
+    context = click.Context(command, program, info_name=name)
+    return f"\n## `switchgear {name}`\n\n```text\n{command.get_help(context)}\n```\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "state-machine.md": state_machine}
 
 
 def main(arguments: list[str]) -> int:

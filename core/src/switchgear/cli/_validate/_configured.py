@@ -53,7 +53,7 @@ def secrets(facts: Facts) -> Iterator[Finding]:
 
 
 def metrics(facts: Facts) -> Iterator[Finding]:
-    """Each plugin declares metrics, under names that are no other metric's, with help texts and bounded labels."""
+    """Each plugin declares metrics, each under a name of its own and with a help text."""
     for backend in {service.backend.name: service.backend for service in facts.config.services}.values():
         declared = of_backend(backend)
         names = [exported_name(metric) for metric in declared]
