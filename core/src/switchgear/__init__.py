@@ -22,7 +22,7 @@ from switchgear._errors import (
     PluginError,
     SwitchgearError,
 )
-from switchgear._events import Reason, Refused, Settled, Transition, TripSuppressed
+from switchgear._events import Injected, Reason, Refused, Settled, Transition, TripSuppressed
 from switchgear._permit import Permit
 from switchgear._state import State
 from switchgear._verdict import Verdict
@@ -46,24 +46,32 @@ if TYPE_CHECKING:
     from switchgear._scope import criticality
     from switchgear._service import Service
     from switchgear._snapshot import Explanation, Snapshot
+    from switchgear._strategies.adaptive import Adaptive
     from switchgear._strategies.breaker import Breaker
+    from switchgear._strategies.bulkhead import Bulkhead
+    from switchgear._strategies.chaos import Chaos
     from switchgear._strategies.deadline import Deadline
     from switchgear._strategies.fallback import Fallback
     from switchgear._strategies.hedge import Hedge
+    from switchgear._strategies.ratelimit import RateLimit
     from switchgear._strategies.retry import Retry
+    from switchgear._strategies.throttle import Throttle
     from switchgear._strategies.timeout import Timeout
 
 __all__ = [
+    "Adaptive",
     "Assessment",
     "Backoff",
     "Breaker",
     "BreakerConfig",
     "BreakerGroup",
+    "Bulkhead",
     "CallNotPermitted",
     "CallTimedOut",
     "Capability",
     "CapabilityNotOffered",
     "Cause",
+    "Chaos",
     "CircuitBreaker",
     "ConfigurationError",
     "CountWindow",
@@ -74,6 +82,7 @@ __all__ = [
     "Explanation",
     "Fallback",
     "Hedge",
+    "Injected",
     "Level",
     "LevelChange",
     "LimitExceeded",
@@ -83,6 +92,7 @@ __all__ = [
     "Pipeline",
     "PluginError",
     "Ramp",
+    "RateLimit",
     "Reason",
     "Refused",
     "Report",
@@ -97,6 +107,7 @@ __all__ = [
     "Strategy",
     "Switchgear",
     "SwitchgearError",
+    "Throttle",
     "TimeWindow",
     "Timeout",
     "Transition",
@@ -112,10 +123,13 @@ __all__ = [
 
 # A breaker alone needs none of these; who uses them pays for their import, at first use.
 _LATER = {
+    "Adaptive": "switchgear._strategies.adaptive",
     "Assessment": "switchgear._degradation",
     "Breaker": "switchgear._strategies.breaker",
     "BreakerGroup": "switchgear._group",
+    "Bulkhead": "switchgear._strategies.bulkhead",
     "Capability": "switchgear._graph",
+    "Chaos": "switchgear._strategies.chaos",
     "Criticality": "switchgear._criticality",
     "Deadline": "switchgear._strategies.deadline",
     "DegradationManager": "switchgear._manager",
@@ -126,6 +140,7 @@ _LATER = {
     "Level": "switchgear._level",
     "LevelChange": "switchgear._level",
     "Pipeline": "switchgear._pipeline",
+    "RateLimit": "switchgear._strategies.ratelimit",
     "Report": "switchgear._report",
     "Retry": "switchgear._strategies.retry",
     "RetryBudget": "switchgear._budget",
@@ -135,6 +150,7 @@ _LATER = {
     "Status": "switchgear._report",
     "Strategy": "switchgear._pipeline",
     "Switchgear": "switchgear._gear",
+    "Throttle": "switchgear._strategies.throttle",
     "Timeout": "switchgear._strategies.timeout",
     "criticality": "switchgear._scope",
     "default_pipeline": "switchgear._default_pipeline",

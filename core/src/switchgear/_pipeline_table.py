@@ -26,11 +26,16 @@ from switchgear._environment import value_of
 from switchgear._errors import ConfigurationError, SwitchgearError
 from switchgear._keypath import KeyPath, Table, dotted, is_table
 from switchgear._pipeline import CODE, Pipeline, Strategy
+from switchgear._strategies.adaptive import Adaptive
 from switchgear._strategies.breaker import GuardBreaker
+from switchgear._strategies.bulkhead import Bulkhead
+from switchgear._strategies.chaos import Chaos
 from switchgear._strategies.deadline import Deadline
 from switchgear._strategies.fallback import Fallback
 from switchgear._strategies.hedge import Hedge
+from switchgear._strategies.ratelimit import RateLimit
 from switchgear._strategies.retry import Retry
+from switchgear._strategies.throttle import Throttle
 from switchgear._strategies.timeout import Timeout
 from switchgear._structure import read
 
@@ -39,7 +44,10 @@ if TYPE_CHECKING:
 
 Find = Callable[[str], Sequence[type[Strategy]]]
 
-_OURS: dict[str, type[Strategy]] = {kind.name: kind for kind in (Deadline, Fallback, Hedge, Retry, Timeout)}
+_OURS: dict[str, type[Strategy]] = {
+    kind.name: kind
+    for kind in (Adaptive, Bulkhead, Chaos, Deadline, Fallback, Hedge, RateLimit, Retry, Throttle, Timeout)
+}
 
 
 def _is_strategy(kind: Any) -> bool:

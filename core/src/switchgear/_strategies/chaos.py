@@ -14,6 +14,7 @@ from switchgear._clock import Clock, monotonic
 from switchgear._errors import ConfigurationError
 from switchgear._events import Injected
 from switchgear._pipeline import CODE, Next, Strategy
+from switchgear._strategies import _injections as injections
 from switchgear._strategies._injections import Injection
 
 
@@ -41,10 +42,19 @@ class Chaos(Strategy):
     """Lets calls go wrong as they do in an outage, to see whether everything that should help does. It stands
     innermost, so that all of it is met; it does nothing until it is switched on, and nothing after the time said then.
 
+        chaos.switch_on(Chaos.Latency(3.0), rate=0.2, for_=600, reason="drill of the ninth")
+
     Each call that it interferes with is told to observers as an Injected, and counted.
     """
 
     name: ClassVar[str] = "chaos"
+
+    Fault = injections.Fault
+    Latency = injections.Latency
+    Outcome = injections.Outcome
+    Behaviour = injections.Behaviour
+    StreamCut = injections.StreamCut
+    PoolStarve = injections.PoolStarve
 
     roll: Callable[[], float] = field(default=random.random, metadata=CODE, repr=False)
     clock: Clock = field(default=monotonic, metadata=CODE, repr=False)
