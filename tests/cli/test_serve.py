@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import pytest
 from switchgear import BreakerConfig, State, Switchgear
 from switchgear._gear_config import GearConfig, ServiceConfig
 from switchgear.cli._rounds import check_all, for_watching
+from switchgear.cli._serve import _listen
 from switchgear.testing.servers.valkey import ValkeyServer
 from tests.backends import Client, Settings, backend_of, until
 from tests.cli.support import PROGRAM, environment, program
@@ -224,6 +226,15 @@ def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert f"127.0.0.1 port {port} cannot be listened at" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets go of what a peer does not take")
+def test_a_client_that_takes_nothing_keeps_no_connection() -> None:
+    """What it was last sent is given up by the kernel, and the connection with it; accepted ones inherit that."""
+    with _listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000
 
 
 def test_a_short_token_and_a_wrong_configuration_are_said_so(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from switchgear.cli._rounds import check_all, for_watching
 
 #: Seconds that requests may take to end when the process is told to.
 _LEAVE = 3
+#: Milliseconds that a client may leave what was sent to it.
+_UNTAKEN = 10_000
 
 
 class _Unusable(SwitchgearError):
@@ -121,12 +123,16 @@ async def _serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as exc:
         problem = exc.strerror or str(exc)
         raise _Unusable(
             f"{host} port {port} cannot be listened at: {problem}. Give another --port (0: any that is free) or --host."
         ) from exc
+    if sys.platform == "linux":
+        # A client that takes nothing is dropped, but what it was last sent would keep its connection for ever.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNTAKEN)
+    return listening
 
 
 def _is_loopback(host: str) -> bool:
