@@ -63,6 +63,45 @@ def test_an_empty_table_brings_the_defaults(read: Read) -> None:
     assert (timeout.seconds, deadline.seconds) == ({"read": 1.0, "write": 2.0}, {"read": 3.0, "write": 6.0})
 
 
+def test_limits_and_chaos(read: Read) -> None:
+    """Each in its place, with what its table says; chaos is there, and off."""
+    text = """
+        ratelimit = { rate = 500, per = 60, by = "domain" }
+        throttle = { scope = "retries", multiple = 1.5 }
+        adaptive = { maximum = 50, queue = 10 }
+        bulkhead = 30
+        chaos = true
+    """
+    strategies = pipeline(read, text)
+    assert list(strategies) == [
+        "deadline", "retry", "ratelimit", "throttle", "adaptive", "bulkhead", "breaker", "timeout", "chaos"
+    ]  # fmt: skip
+    said = {name: strategies[name].describe() for name in ("ratelimit", "throttle", "adaptive", "bulkhead", "chaos")}
+    assert said == {
+        "ratelimit": "500 requests in 60 s for each domain",
+        "throttle": "refuses retries and hedges when fewer than 1 in 1.5 is accepted, at most 90%",
+        "adaptive": "20 at once, 10 may wait, between 1 and 50",
+        "bulkhead": "30 at once",
+        "chaos": "off",
+    }
+
+
+def test_limits_that_cannot_be(read: Read) -> None:
+    """Are told at their keys."""
+    text = """
+        ratelimit = { rate = 0 }
+        throttle = { scope = "some" }
+        adaptive = { limit = 5, maximum = 4 }
+        bulkhead = { limit = 1, wait = 3 }
+    """
+    assert set(problems(partial(pipeline, read, text))) == {
+        "services.cache.pipeline.ratelimit.rate",
+        "services.cache.pipeline.throttle.scope",
+        "services.cache.pipeline.adaptive.limit",
+        "services.cache.pipeline.bulkhead.wait",
+    }
+
+
 def test_keys_are_laid_over_the_defaults(read: Read) -> None:
     """Key by key; a bare value is a strategy's first option; tables by class are laid over class by class."""
     text = """
