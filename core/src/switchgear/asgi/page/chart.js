@@ -66,7 +66,8 @@ export function sparkline() {
 export function outcomes() {
   const HEIGHT = 48;
   const layers = ["served", "failed", "refused"].map((kind) => svg("path", { class: `area ${kind}` }));
-  const root = frame(HEIGHT, "chart", ...layers);
+  const edge = svg("path", { class: "served-edge" });
+  const root = frame(HEIGHT, "chart", ...layers, edge);
   return {
     root,
     update(samples, now, latest) {
@@ -74,6 +75,7 @@ export function outcomes() {
       const top = ceiling(total, 1);
       const y = (value) => HEIGHT - (value / top) * HEIGHT;
       attr(layers[0], "d", area(samples, now, () => HEIGHT, (s) => y(s.served)));
+      attr(edge, "d", line(samples, now, (s) => y(s.served)));
       attr(layers[1], "d", area(samples, now, (s) => y(s.served), (s) => y(s.served + s.failed)));
       attr(layers[2], "d", area(samples, now, (s) => y(s.served + s.failed), (s) => y(s.served + s.failed + s.refused)));
       attr(root, "aria-label", `Calls per second over the last minutes, at most ${Math.ceil(total)}; now ${latest}`);

@@ -67,7 +67,7 @@ function onEntries(given) {
 const SAID = {
   live: () => "Live",
   polling: () => "Live, by asking",
-  lost: (ms) => `Connection lost, data is ${age(ms / 1000)} old`,
+  lost: (ms) => (uptime ? `Connection lost, data is ${age(ms / 1000)} old` : "No answer yet"),
 };
 let linked = "";
 

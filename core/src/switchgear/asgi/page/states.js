@@ -14,13 +14,14 @@ export const kind = (state) => KIND[state] ?? "closed";
 /** Of a breaker: lower is worse. One that is ramping up is not yet as good as closed. */
 export const rank = ({ state, share }) => RANK.indexOf(state) - (state === "CLOSED" && share < 1 ? 0.5 : 0);
 
-/** The breaker that a service's tile speaks of: the worst; of equal ones the one that has judged most calls. A main
- * that is closed watches none, and has nothing to tell but where there is no other.
+/** The breaker that a service's tile speaks of: the worst; of equal ones the main, else the one that has judged most
+ * calls. A main that is closed watches none, and has nothing to tell but where there is no other.
  */
 export function foremost(breakers) {
   const [main, ...branches] = breakers;
   const telling = main.state === "CLOSED" && branches.length ? branches : breakers;
-  return telling.reduce((worst, one) => (rank(one) - rank(worst) || judged(worst) - judged(one)) < 0 ? one : worst);
+  const compare = (one, other) => rank(one) - rank(other) || (other === main ? 0 : judged(other) - judged(one));
+  return telling.reduce((worst, one) => (compare(one, worst) < 0 ? one : worst));
 }
 
 const judged = ({ verdicts }) => Object.values(verdicts).reduce((sum, calls) => sum + calls, 0);
