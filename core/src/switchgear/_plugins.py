@@ -123,6 +123,10 @@ class Plugins:
         """All plugins by name, each of them loaded, so that its state is known."""
         return [info for name in sorted(self._offers) for info in self._once(name)[0]]
 
+    def backends(self) -> tuple[AnyBackend, ...]:
+        """The backends of all plugins that are ACTIVE, each of them loaded."""
+        return tuple(backend for name in sorted(self._offers) for backend in self._once(name)[1].backends)
+
     def loaded(self) -> tuple[PluginInfo, ...]:
         """Those that were loaded so far, by name."""
         return tuple(info for name in sorted(self._loaded) for info in self._loaded[name][0])

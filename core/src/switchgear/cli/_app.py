@@ -9,8 +9,10 @@ import click
 from switchgear._errors import SwitchgearError
 from switchgear.cli._check import check
 from switchgear.cli._explain import explain
+from switchgear.cli._metrics import metrics
 from switchgear.cli._operate import close, disable, isolate, override
 from switchgear.cli._plugins import plugins
+from switchgear.cli._rules import rules
 from switchgear.cli._serve import serve
 from switchgear.cli._status import health, status
 from switchgear.cli._validate._command import validate
@@ -47,6 +49,8 @@ def app() -> None:
     switchgear status                           how is a running process, and what is wrong
     switchgear watch                            ... live
     switchgear explain checkout                 ... and why
+    switchgear metrics                          what is counted, under which names
+    switchgear rules > rules.yml                alerts made of it, for Prometheus
 
     Exit codes: 0 all is well, 1 something is not, 2 it could not be done, 3 it is unhealthy, 130 interrupted. What a
     command means by them stands in its own help.
@@ -60,8 +64,10 @@ app.add_command(disable)
 app.add_command(explain)
 app.add_command(health)
 app.add_command(isolate)
+app.add_command(metrics)
 app.add_command(override)
 app.add_command(plugins)
+app.add_command(rules)
 app.add_command(serve)
 app.add_command(status)
 app.add_command(validate)
