@@ -1,0 +1,45 @@
+"""A backend that comes and goes."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from switchgear import Level, State
+from tests.integration.scenario import Scenario
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
+
+_UP, _DOWN, _TIMES = 4.0, 2.0, 10
+
+
+async def test_its_breaker_and_its_capabilities_do_not_dance_along(scenario: Scenario) -> None:
+    """The longer a backend flaps the less it is believed: breakers open fewer times than it falls, capabilities change
+    their levels a few times in all; and once it stays, it is believed again."""
+    async with scenario.open():
+        await scenario.calm()
+
+        scenario.turn("fault")
+        for _ in range(_TIMES):
+            await scenario.ways.files.down()
+            await anyio.sleep(_DOWN)  # the fault itself: how long it lasts is what it is
+            await scenario.ways.files.up()
+            await anyio.sleep(_UP)
+
+        scenario.turn("recovery")
+        await scenario.until(lambda: not scenario.levels(), within=300, what="everything is offered again")
+
+        scenario.turn("after")
+        await scenario.served(10)
+        assert scenario.whole()
+
+    ledger = scenario.ledger
+    trips = [event for event in ledger.transitions if event.to_state is State.OPEN]
+    assert {event.breaker for event in trips} == {"files"}
+    changes = [event for event in ledger.changes if event.capability == "images"]
+    assert {event.capability for event in ledger.changes} == {"images"}
+    falls = sum(event.to_level < event.from_level for event in changes)
+    assert falls <= 6, "it falls at once, but from OFF it cannot fall"
+    assert sum(event.to_level is Level.FULL for event in changes) == 1, "it was believed too early"
+    assert all(tally.goodput >= 0.97 for name, tally in ledger.of("fault").items() if name != "images")
+    assert all(tally.full == 1 for tally in ledger.of("after").values())
