@@ -13,6 +13,7 @@ from switchgear._gear_config import GearConfig
 from switchgear._group import MOST_DOMAINS
 from switchgear._plugins import PluginInfo, PluginState
 from switchgear._strategies.bulkhead import Bulkhead
+from switchgear._strategies.chaos import Chaos
 from switchgear.observers._family import OVERFLOW, Distributions, Labels
 from switchgear.observers._recorder import Recorder
 from switchgear.spi import Operation
@@ -240,6 +241,20 @@ async def test_what_strategies_have_counted() -> None:
     retried, denied = read(recorder, "retry_attempts")["it",], read(recorder, "retry_denied")["it",]
     assert (retried + denied, denied > 0) == (5, True)
     assert 0 < read(recorder, "retry_budget")["it",] < 1
+
+
+@pytest.mark.anyio
+async def test_what_chaos_did_and_what_a_bulkhead_allows() -> None:
+    """Injections by their kind; the limit, which may move."""
+    chaos, bulkhead = Chaos(), Bulkhead(3)
+    board = Board("it", pipeline=(bulkhead, chaos))
+    recorder = Recorder(board.gear, durations=False)
+    chaos.switch_on(Chaos.Outcome("instead"), rate=1, for_=60, reason="a drill")
+    for _ in range(2):
+        await board.service().run(Operation(name="toy.get"), "", anyio.sleep_forever)
+    bulkhead.resize(5)
+    assert read(recorder, "chaos_injections") == {("it", "outcome"): 2}
+    assert read(recorder, "bulkhead_limit") == {("it",): 5}
 
 
 def test_plugins_that_the_configuration_names() -> None:

@@ -105,6 +105,12 @@ BULKHEAD_WAITING = Metric(
     help="Calls that wait for a place in the bulkhead.",
     labels=("service",),
 )
+BULKHEAD_LIMIT = Metric(
+    name="bulkhead_limit",
+    kind="gauge",
+    help="Calls that may be inside the bulkhead at once; an adaptive one finds it out.",
+    labels=("service",),
+)
 LIMIT_REFUSED = Metric(
     name="limit_refused",
     kind="counter",
@@ -122,6 +128,12 @@ FALLBACK_FAILURES = Metric(
     kind="counter",
     help="Fallback functions that failed as well.",
     labels=("service",),
+)
+CHAOS_INJECTIONS = Metric(
+    name="chaos_injections",
+    kind="counter",
+    help="Calls that chaos interfered with, by what it did.",
+    labels=("service", "injection"),
 )
 HEALTH_SCORE = Metric(
     name="health_score",
@@ -186,9 +198,9 @@ OVERFLOW = Metric(
 
 CORE = (
     CALLS, CALL_DURATION, STATE, IN_FLIGHT, TRANSITIONS, SUPPRESSED, NOT_PERMITTED, RETRY_ATTEMPTS, RETRY_DENIED,
-    RETRY_BUDGET, HEDGES, HEDGES_WON, BULKHEAD_IN_FLIGHT, BULKHEAD_WAITING, LIMIT_REFUSED, FALLBACK_CALLS,
-    FALLBACK_FAILURES, HEALTH_SCORE, HEALTH_CONFIDENCE, LEVEL, LEVEL_CHANGES, INHIBITED, SELF_SUSPECTED, LAG,
-    PLUGIN_STATUS, OVERFLOW,
+    RETRY_BUDGET, HEDGES, HEDGES_WON, BULKHEAD_IN_FLIGHT, BULKHEAD_WAITING, BULKHEAD_LIMIT, LIMIT_REFUSED,
+    FALLBACK_CALLS, FALLBACK_FAILURES, CHAOS_INJECTIONS, HEALTH_SCORE, HEALTH_CONFIDENCE, LEVEL, LEVEL_CHANGES,
+    INHIBITED, SELF_SUSPECTED, LAG, PLUGIN_STATUS, OVERFLOW,
 )  # fmt: skip
 
 

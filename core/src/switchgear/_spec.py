@@ -33,7 +33,8 @@ class Operation:
 
 #: Labels that core gives its metrics, each of few and known values. A plugin's cannot be called so.
 CLOSED_LABELS = frozenset({
-    "service", "capability", "verdict", "state", "from", "to", "reason", "strategy", "source", "plugin", "family",
+    "service", "capability", "verdict", "state", "from", "to", "reason", "strategy", "source", "injection",
+    "plugin", "family",
 })  # fmt: skip
 
 

@@ -73,4 +73,4 @@ class Adaptive(Bulkhead):
         return f"{super().describe()}, between {self.minimum} and {self.maximum}"
 
     def counts(self) -> dict[str, float]:
-        return {**super().counts(), "limit": self.limit, "baseline_seconds": self._gradient.baseline}
+        return {**super().counts(), "baseline_seconds": self._gradient.baseline}

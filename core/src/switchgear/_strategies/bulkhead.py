@@ -121,4 +121,5 @@ class Bulkhead(Strategy):
         return self.in_flight / self.limit
 
     def counts(self) -> dict[str, float]:
-        return {"in_flight": self.in_flight, "waiting": self._line.length, "refused": self._refused}
+        counts = {"in_flight": self.in_flight, "waiting": self._line.length, "limit": self.limit}
+        return {**counts, "refused": self._refused}

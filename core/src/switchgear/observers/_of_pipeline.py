@@ -9,6 +9,12 @@ from switchgear._pipeline import Strategy
 from switchgear._spec import Metric
 from switchgear.observers._family import Labels
 
+_BULKHEAD = {
+    "in_flight": metrics.BULKHEAD_IN_FLIGHT,
+    "waiting": metrics.BULKHEAD_WAITING,
+    "limit": metrics.BULKHEAD_LIMIT,
+    "refused": metrics.LIMIT_REFUSED,
+}
 #: What a strategy of ours calls it -> the metric. Those of a plugin's strategies are not known here.
 _KNOWN: dict[str, dict[str, Metric]] = {
     "retry": {
@@ -22,16 +28,8 @@ _KNOWN: dict[str, dict[str, Metric]] = {
         "denied": metrics.RETRY_DENIED,
         "budget": metrics.RETRY_BUDGET,
     },
-    "bulkhead": {
-        "in_flight": metrics.BULKHEAD_IN_FLIGHT,
-        "waiting": metrics.BULKHEAD_WAITING,
-        "refused": metrics.LIMIT_REFUSED,
-    },
-    "adaptive": {
-        "in_flight": metrics.BULKHEAD_IN_FLIGHT,
-        "waiting": metrics.BULKHEAD_WAITING,
-        "refused": metrics.LIMIT_REFUSED,
-    },
+    "bulkhead": _BULKHEAD,
+    "adaptive": _BULKHEAD,
     "ratelimit": {"refused": metrics.LIMIT_REFUSED},
     "throttle": {"refused": metrics.LIMIT_REFUSED},
     "fallback": {
@@ -40,6 +38,9 @@ _KNOWN: dict[str, dict[str, Metric]] = {
         "value": metrics.FALLBACK_CALLS,
         "failed": metrics.FALLBACK_FAILURES,
     },
+    "chaos": dict.fromkeys(
+        ("fault", "latency", "outcome", "behaviour", "stream_cut", "pool_starve"), metrics.CHAOS_INJECTIONS
+    ),
 }
 
 
@@ -51,7 +52,7 @@ def counted(strategy: Strategy, service: str) -> Iterator[tuple[Metric, Labels, 
             continue
         if metric is metrics.LIMIT_REFUSED:
             labels: Labels = service, strategy.name
-        elif metric is metrics.FALLBACK_CALLS:
+        elif metric in {metrics.FALLBACK_CALLS, metrics.CHAOS_INJECTIONS}:
             labels = service, what
         else:
             labels = (service,)
