@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -21,21 +21,25 @@ def answering(*answers: bytes) -> Iterator[tuple[str, list[bytes]]]:
     done = threading.Event()
 
     def serve() -> None:
-        for answer in answers:
-            connection, _ = listening.accept()
-            with connection:
-                asked.append(connection.recv(65_536))
-                connection.sendall(answer)
-                if not answer:
-                    done.wait(20)
+        with suppress(OSError):  # nobody came, and the test is over
+            for answer in answers:
+                connection, _ = listening.accept()
+                with connection:
+                    asked.append(connection.recv(65_536))
+                    connection.sendall(answer)
+                    if not answer:
+                        done.wait(20)
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=serve, daemon=True)
+        thread = threading.Thread(target=serve)
         thread.start()
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}", asked
         finally:
             done.set()
+            with suppress(OSError):
+                listening.shutdown(socket.SHUT_RDWR)  # ends a wait for a connection
+            thread.join(20)
 
 
 def http(status: str, body: str = "", **headers: str) -> bytes:

@@ -19,7 +19,7 @@ def configuration(facts: Facts) -> Iterator[Finding]:
         yield Finding(problem.key or facts.source, problem.problem)
     if not facts.problems:
         config = facts.config
-        yield Finding(facts.source, told=f"{len(config.services)} services, {len(config.capabilities)} capabilities")
+        yield Finding(facts.source, told=f"services: {len(config.services)}, capabilities: {len(config.capabilities)}")
 
 
 def plugins(facts: Facts) -> Iterator[Finding]:

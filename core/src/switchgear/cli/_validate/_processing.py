@@ -49,16 +49,19 @@ def drill(remote: Remote, hold: float, tell: Callable[[str], None]) -> Drill:
     Raises RemoteError, also where orders are not taken. Whatever happens, what was isolated is closed.
     """
     before = read_state(remote)
-    if not well(before):
+    if not _well(before):
         return Drill(before=before)
     return Drill(before=before, services=tuple(_drill(remote, before, s.name, hold, tell) for s in before.services))
 
 
-def well(state: State) -> bool:
+def _well(state: State) -> bool:
     """Whether nothing is impaired, held by an operator, or still on its way back."""
-    return all(capability.level == Level.FULL.name for capability in state.capabilities) and all(
-        breaker.state == "CLOSED" and breaker.share == 1 for service in state.services for breaker in service.breakers
-    )
+    breakers = [breaker for service in state.services for breaker in service.breakers]
+    return _offered(state) and all(breaker.state == "CLOSED" and breaker.share == 1 for breaker in breakers)
+
+
+def _offered(state: State) -> bool:
+    return all(capability.level == Level.FULL.name for capability in state.capabilities)
 
 
 def _drill(remote: Remote, before: State, name: str, hold: float, tell: Callable[[str], None]) -> Drilled:
@@ -74,7 +77,7 @@ def _drill(remote: Remote, before: State, name: str, hold: float, tell: Callable
     tell(f"{name}: closed; waiting for the levels")
     was = named(before, name).score
     after = _once(remote, lambda state: named(state, name).score >= was, _SOON)
-    returned = _once(remote, well, 4 * hold + _SUPPRESSED + _SPARE)
+    returned = _once(remote, _offered, 4 * hold + _SUPPRESSED + _SPARE)
     return Drilled(
         service=name, during=during, alive=alive, ready=ready, metrics=metrics, after=after, returned=returned,
         seconds=time.monotonic() - began,
