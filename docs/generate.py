@@ -9,6 +9,10 @@ from pathlib import Path
 import click
 
 from switchgear import Reason, State
+from switchgear._metrics import CORE, exported_name, of_backend
+from switchgear._plugins import FIRST_PARTY, Plugins
+from switchgear._rules import Alert, alerts
+from switchgear._spec import Metric
 from switchgear.cli._app import app
 from switchgear.cli._validate._table import CHECKS
 from switchgear.lowlevel import OPERATIONS, TRANSITIONS
@@ -125,7 +129,48 @@ def _help(name: str, command: click.Command) -> str:
     return f"\n## `switchgear {name}`\n\n```text\n{command.get_help(context)}\n```\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "state-machine.md": state_machine}
+_METRICS = """# Metrics
+
+This page is drawn from the registry, that is `switchgear/_metrics.py` and each plugin's `Backend.metrics`, by
+`python3 dev.py docs`. `switchgear metrics` prints the same for the plugins that are installed, a third party's among
+them. The names are those that Prometheus knows. [Telemetry](telemetry.md) says how they get there.
+"""
+
+_ALERTS = """
+## Alerts
+
+`switchgear rules` prints these, with the recording rules that they stand on. A service that suffers from another one
+that it requires raises none of its own.
+
+| alert | severity | after |
+|---|---|---|
+"""
+
+
+def metrics() -> str:
+    """The page on metrics: the registry, and the alerts that are made of it."""
+    sections = {"Of every gear": CORE}
+    for name in FIRST_PARTY:
+        for backend in Plugins().load(name):
+            sections[f"Of the {name} plugin"] = of_backend(backend)
+    tables = [
+        f"\n## {title}\n\n| metric | kind | labels | |\n|---|---|---|---|\n" + "".join(map(_row, declared))
+        for title, declared in sections.items()
+    ]
+    told = [f"| {alert.name} | {_told(alert)} | {alert.for_} |\n" for alert in alerts(0.99)]
+    return "".join([_METRICS, *tables, _ALERTS, *told])
+
+
+def _row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{exported_name(metric)}` | {metric.kind} | {labels} | {metric.help} |\n"
+
+
+def _told(alert: Alert) -> str:
+    return f"{alert.severity}, over {alert.window}" if alert.window else alert.severity
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "metrics.md": metrics, "state-machine.md": state_machine}
 
 
 def main(arguments: list[str]) -> int:

@@ -45,7 +45,7 @@ class PrometheusObserver(Recorder):
     """Exports one gear, until `close()`.
 
     `registry` is prometheus_client's, where the application's own metrics are too, or another. `durations=False` leaves
-    out the histogram of call durations, which is the one thing that costs each call something: half a microsecond.
+    out the histogram of call durations, which is the one thing that costs each call something: a microsecond.
 
     Raises ConfigurationError where the registry exports another gear already.
     """
