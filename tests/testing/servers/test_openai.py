@@ -162,7 +162,8 @@ class TestFaults:
             await chat(client, "well")
 
     async def test_hang(self, server: OpenAIServer, client: AsyncOpenAI) -> None:
-        """No answer until healed: a client without patience times out, one with it is served."""
+        """No answer until healed: a client without patience times out, one with it is served, and goes on to use the
+        connection that it has waited on."""
         await server.fault("hang")
         with pytest.raises(openai.APITimeoutError):
             await chat(client.with_options(timeout=0.2))
@@ -180,6 +181,10 @@ class TestFaults:
             assert answers == []
             await server.heal()
         assert answers == ["You said: a b|stop"]
+        pool: Any = client._client._transport
+        waited = list(pool._pool.connections)
+        assert await chat(client) == "You said: a b|stop"
+        assert pool._pool.connections == waited
 
     async def test_slow(self, server: OpenAIServer, client: AsyncOpenAI) -> None:
         """A good answer, `seconds` late."""

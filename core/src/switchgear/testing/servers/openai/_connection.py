@@ -149,6 +149,7 @@ class Connection:
         finally:
             healed.cancel()
             gone.cancel()
+            await asyncio.wait([healed, gone])  # of two who read from one connection at a time the second fails
 
     def _reset(self) -> None:
         connection: socket.socket = self._writer.get_extra_info("socket")
