@@ -26,9 +26,13 @@ ClientT = TypeVar("ClientT", bound="AsyncOpenAI")
 
 
 def _guard(client: AsyncOpenAI, service: Service) -> AsyncOpenAI:
+    from switchgear_openai._client import pipe
     from switchgear_openai._guard import guard_client
 
-    return guard_client(client, service)
+    guard_client(client, service)
+    if service.pipeline is not None:
+        pipe(client)
+    return client
 
 
 def _gauges(client: AsyncOpenAI) -> Mapping[str, float]:

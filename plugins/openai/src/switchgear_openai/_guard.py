@@ -112,10 +112,9 @@ def transport_of(client: openai.AsyncOpenAI) -> Any:
     return getattr(client, "_client")._transport  # noqa: B009 - private: checked when guarded
 
 
-def guard_of(client: openai.AsyncOpenAI) -> Guard:
-    """The guard of a guarded client."""
-    guard: Guard = getattr(transport_of(client), _MARK)
-    return guard
+def guard_of(client: openai.AsyncOpenAI) -> Guard | None:
+    """The guard of a client, if it is guarded."""
+    return getattr(transport_of(client), _MARK, None)
 
 
 def _can_be_guarded(transport: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple, cast
 
@@ -71,20 +72,42 @@ def call_of(request: Any, home: bytes) -> Call:
     """
     headers = fields_of(request.headers)
     body = _json_of(request, headers)
-    model = body.get("model")
-    domain = model if isinstance(model, str) and len(model) <= _LONGEST_MODEL else ""
     address: bytes = request.url.netloc
-    if address != home:
-        domain = f"{address.decode('ascii')}/{domain}".rstrip("/")
     streamed = body.get("stream") is True
     by_caller = streamed or headers.get(b"x-stainless-raw-response") == b"stream"
-    operation = _operation_of(request.method, request.url.path)
-    if by_caller:
-        operation = _operation(operation.name.removeprefix("openai."), "stream", operation.idempotent)
+    operation = _operation_of(request.method, request.url.path, by_caller)
+    domain = _domain_of(body, address, home)
     return Call(operation, domain, address == home, streamed, not by_caller, b"json" in headers.get(b"accept", b""))
 
 
-def _operation_of(method: str, path: str) -> Operation:
+def planned_of(options: Any, streamed: bool, address: bytes, home: bytes) -> tuple[Operation, str]:
+    """The operation and the domain of a request that the SDK has yet to make, from what it calls its options. What is
+    read from files can be read only once, so it is not to be repeated.
+    """
+    given: dict[str, object] = dict(options.headers or {})  # what is not given is false
+    headers = {name.lower(): value for name, value in given.items()}
+    by_caller = streamed or headers.get("x-stainless-raw-response") == "stream"
+    operation = _operation_of(options.method.upper(), options.url.partition("?")[0], by_caller)
+    if options.files or options.content is not None:
+        operation = _operation(operation.name.removeprefix("openai."), operation.klass, False)
+    return operation, _domain_of(options.json_data, address, home)
+
+
+def _domain_of(body: object, address: bytes, home: bytes) -> str:
+    model = cast("Mapping[str, object]", body).get("model") if isinstance(body, Mapping) else None
+    domain = model if isinstance(model, str) and len(model) <= _LONGEST_MODEL else ""
+    return domain if address == home else f"{address.decode('ascii')}/{domain}".rstrip("/")
+
+
+def _operation_of(method: str, path: str, by_caller: bool) -> Operation:
+    """The operation at a path. `by_caller`: who asked reads the answer himself, piece by piece."""
+    operation = _whole_operation_of(method, path)
+    if by_caller:
+        return _operation(operation.name.removeprefix("openai."), "stream", operation.idempotent)
+    return operation
+
+
+def _whole_operation_of(method: str, path: str) -> Operation:
     parts = path.strip("/").split("/")
     if method == "POST":
         found = _BY_PATH.get("/".join(parts[-2:])) or _BY_PATH.get(parts[-1])

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 def gauges(client: AsyncOpenAI) -> Mapping[str, float]:
     """Requests and tokens left, as the last answer that said so."""
-    return {f"remaining_{kind}": left for kind, left in guard_of(client).limits.remaining.items()}
+    guard = guard_of(client)
+    return {f"remaining_{kind}": left for kind, left in guard.limits.remaining.items()} if guard else {}
 
 
 def saturation(client: AsyncOpenAI) -> Mapping[str, float]:
     """The shares in use of the API's limits, as its answers say, until those are reset; and of the connections that the
     client may have, where it is httpx that keeps them, and in HTTP/1.1 each carries one request.
     """
-    shares = {f"{kind}_quota": share for kind, share in guard_of(client).limits.used().items()}
+    guard = guard_of(client)
+    shares = {f"{kind}_quota": share for kind, share in guard.limits.used().items()} if guard else {}
     pool: Any = getattr(transport_of(client), "_pool", None)
     most: int = getattr(pool, "_max_connections", sys.maxsize)
     if most < sys.maxsize:

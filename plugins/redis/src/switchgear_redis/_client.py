@@ -12,7 +12,7 @@ for a place while it keeps others waiting, and administration must get through w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from copy import copy
 from functools import partial
 from typing import Any
@@ -40,8 +40,13 @@ class GuardedRedis(Redis):
         command = command_of(args)
         if guard.service.pipeline is None or command.operation.klass not in PIPED:
             return self._execute_admitted(guard, command, args, options)
-        attempt = partial(self._execute_admitted, guard, command, args, options)
-        return guard.service.run(command.operation, guard.domains[command.writes], attempt)
+
+        # The caller's own arguments are those that a fallback is called with, and knows a last good reply by.
+        def attempt(*args: Any, **options: Any) -> Coroutine[Any, Any, Any]:
+            return self._execute_admitted(guard, command, args, options)
+
+        again = partial(attempt, *args, **options)
+        return guard.service.run(command.operation, guard.domains[command.writes], again)
 
     async def _execute_admitted(
         self, guard: Guard, command: Command, args: tuple[Any, ...], options: dict[str, Any]

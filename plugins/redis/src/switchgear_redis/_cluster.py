@@ -97,10 +97,10 @@ class GuardedCluster(RedisCluster):
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         service = service_of(self)
         if service.pipeline is None or (operation := command_of(args).operation).klass not in PIPED:
-            return self._execute(args, kwargs)
-        return service.run(operation, "", partial(self._execute, args, kwargs))
+            return self._execute(*args, **kwargs)
+        return service.run(operation, "", partial(self._execute, *args, **kwargs))
 
-    async def _execute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _execute(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super().execute_command(*args, **kwargs)
         except Refused as carrier:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from aiohttp import ClientResponse
@@ -67,13 +68,14 @@ class Guard:
             return self._make_api_call(operation_name, api_params)  # type: ignore[no-any-return]
         payload = Payload.of(api_params)
 
-        async def attempt() -> Any:
+        async def attempt(**params: Any) -> Any:  # a dict of its own: the SDK's handlers write into it
             if payload.rewind:
                 payload.rewind()
-            return await self._make_api_call(operation_name, dict(api_params))  # the SDK's handlers write into them
+            return await self._make_api_call(operation_name, params)
 
         planned = payload.operation(operation_name, hedged=self.service.has("hedge"))
-        return self.service.run(planned, api_params.get("Bucket", ""), attempt)
+        # The caller's own parameters are those that a fallback is called with, and knows a last good answer by.
+        return self.service.run(planned, api_params.get("Bucket", ""), partial(attempt, **api_params))
 
     async def attempt(self, request: Any, operation_model: Any, context: dict[str, Any]) -> tuple[Any, Any]:
         """One request and its answer: (response and what it says) or the exception that the client will raise.

@@ -1,0 +1,210 @@
+"""A service's strategies hold for its guarded clients, as the server sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import openai
+import pytest
+
+from plugins.openai.tests.support import ANYIO, MODEL, TEXT, WAYS, Witness, chat, connection, embed, outcome, until
+from switchgear import Fallback, LimitExceeded, Retry, State, Strategy, Switchgear
+from switchgear._strategies.adaptive import Adaptive
+from switchgear._strategies.bulkhead import Bulkhead
+from switchgear.testing import VirtualClock
+from switchgear_openai import BACKEND
+from switchgear_openai._operations import planned_of
+from switchgear_openai._refusal import OpenAICallNotPermitted
+
+if TYPE_CHECKING:
+    from switchgear import Service
+    from switchgear.testing import OpenAIServer
+
+pytestmark = ANYIO
+
+#: Never opens.
+PATIENT = replace(
+    BACKEND.recommended, failure_rate_threshold=None, slow_call_rate_threshold=None, consecutive_failures=None
+)
+
+
+@asynccontextmanager
+async def piped(
+    witness: Witness, llm: OpenAIServer, *strategies: Strategy, **options: Any
+) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with connection(llm.base_url, **options) as client:
+        yield witness.gear.guard(client, BACKEND, name="llm", breaker=PATIENT, pipeline=strategies)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_bulkhead_bounds_what_the_server_sees(way: str, llm: OpenAIServer, witness: Witness) -> None:
+    """In whatever way the API is called, and through copies of the client: of five calls at once two reach the server
+    while three wait for a place. When it answers, all are served."""
+    bulkhead = Bulkhead(2, queue=8)
+    async with piped(witness, llm, bulkhead) as client:
+        expected, before = await WAYS[way](client), await llm.requests()
+        results: list[Any] = []
+
+        async def one() -> None:
+            results.append(await WAYS[way](client))
+
+        await llm.fault("hang")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(one)
+            await until(lambda: bulkhead.waiting == 3)
+            while await llm.requests() < before + 2:
+                await anyio.sleep(0.005)
+            assert await llm.requests() == before + 2
+            await llm.heal()
+        assert results == [expected] * 5
+        assert await llm.requests() == before + 5
+
+
+async def test_without_a_bulkhead_the_server_sees_all(llm: OpenAIServer, witness: Witness) -> None:
+    """So it was the bulkhead."""
+    async with piped(witness, llm) as client:
+        before = await llm.requests()
+        await llm.fault("hang")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(chat, client)
+            while await llm.requests() < before + 5:
+                await anyio.sleep(0.005)
+            await llm.heal()
+
+
+async def test_who_finds_no_place_gets_the_sdks_own_error(llm: OpenAIServer, witness: Witness) -> None:
+    """As a refusal of the breaker is. The breaker's own check of the API needs no place; and who reads a stream has
+    given his back."""
+    bulkhead = Bulkhead(1)
+    async with piped(witness, llm, bulkhead) as client:
+        chunks = await client.chat.completions.create(model=MODEL, messages=TEXT, stream=True)
+        assert bulkhead.in_flight == 0
+        bulkhead.in_flight = 1  # as a call does
+        with pytest.raises(openai.APIConnectionError) as caught:
+            await chat(client)
+        assert isinstance(caught.value, LimitExceeded)
+        assert isinstance(caught.value, OpenAICallNotPermitted)
+        assert (caught.value.domain, caught.value.strategy) == (MODEL, "bulkhead")
+        assert "".join([chunk.choices[0].delta.content or "" async for chunk in chunks])
+        service: Service = witness.gear.service("llm")
+        assert await service.check(client, service.group.main)
+
+
+async def test_attempts_do_not_multiply(llm: OpenAIServer, witness: Witness) -> None:
+    """A client with five retries of its own leaves trying again to the pipeline: two attempts, and not twelve, of which
+    the breaker judges each. The error is the SDK's, as ever."""
+    async with piped(witness, llm, Retry(attempts=2, initial=0.001), max_retries=5) as client:
+        await llm.fault("status", status=500)
+        before = await llm.requests()
+        assert "InternalServerError" in (await outcome(chat(client))).raised
+        assert await llm.requests() == before + 2
+        assert [verdict.name for verdict in witness.verdicts] == ["FAILURE", "FAILURE"]
+
+
+async def test_a_failed_generation_is_made_again(llm: OpenAIServer, witness: Witness) -> None:
+    """Its caller sees the answer and nothing else; one that the API keeps is not made twice."""
+    async with piped(witness, llm, Retry(attempts=3, initial=0.001)) as client:
+        expected = await chat(client)
+        await llm.fault("status", status=503, count=2)
+        assert await chat(client) == expected
+        await llm.fault("status", status=500, count=2)
+        with pytest.raises(openai.InternalServerError):
+            await client.responses.create(model=MODEL, input="text")
+
+
+async def test_a_fallback_takes_the_place_of_the_answer(llm: OpenAIServer, witness: Witness) -> None:
+    """Of another model, asked for the same through the same client: strategies stand round what the caller gets."""
+
+    async def other(**body: Any) -> Any:
+        return await client.chat.completions.create(**{**body, "model": "other"})
+
+    async with piped(witness, llm, Fallback(function=other)) as client:
+        await llm.fault("status", status=500, model=MODEL)
+        answer = await client.chat.completions.create(model=MODEL, messages=TEXT)
+        assert answer.model == "other"
+        assert answer.choices[0].message.content.endswith(TEXT[0]["content"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "cut"), [({"status": 429}, True), ({"status": 400}, False), ({"status": 404}, False)]
+)
+async def test_less_please_lowers_an_adaptive_limit(fault: Any, cut: bool, llm: OpenAIServer) -> None:
+    """THROTTLED is a drop for it, though the breaker stays closed; answers that say no are none."""
+    clock, adaptive = VirtualClock(), Adaptive(limit=4)
+    gear = Switchgear(clock=clock)
+    async with connection(llm.base_url) as made:
+        client = gear.guard(made, BACKEND, name="llm", breaker=PATIENT, pipeline=[adaptive])
+        await llm.fault("status", **fault)
+        for _ in range(40):
+            with suppress(openai.APIStatusError):
+                await chat(client)
+            clock.advance(0.1)
+    assert (adaptive.limit < 4) is cut
+    assert gear.breaker("llm").state is State.CLOSED
+
+
+async def test_a_piped_client_stays_what_it_was(llm: OpenAIServer, witness: Witness) -> None:
+    """The same object, an instance of its class under the same name, as its copies are; and one that was given other
+    connections is nobody's."""
+    bulkhead = Bulkhead(1)
+    async with connection(llm.base_url) as client, connection(llm.base_url) as other:
+        kind = type(client)
+        guarded = witness.gear.guard(client, BACKEND, name="llm", breaker=PATIENT, pipeline=[bulkhead])
+        assert guarded is client
+        for one in (client, client.with_options(timeout=3.0)):
+            assert isinstance(one, kind)
+            assert (type(one).__name__, type(one).__module__) == (kind.__name__, kind.__module__)
+        assert type(witness.gear.guard(other, BACKEND, name="llm")) is type(client)
+        free = client.with_options(http_client=openai.DefaultAsyncHttpx2Client())
+        bulkhead.in_flight = 1
+        assert await embed(free)
+        await free.close()
+        with pytest.raises(LimitExceeded):
+            await embed(client.with_options(timeout=3.0))
+
+
+def request(path: str, **options: Any) -> Any:
+    from openai._models import FinalRequestOptions
+
+    return FinalRequestOptions.construct(method="post", url=path, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "streamed", "name", "klass", "idempotent", "domain"),
+    [
+        (request("/chat/completions", json_data={"model": "m"}), False, "openai.chat.completions", "write", True, "m"),
+        (request("/chat/completions", json_data={"model": "m"}), True, "openai.chat.completions", "stream", True, "m"),
+        (request("/responses", json_data={"model": "m"}), False, "openai.responses", "write", False, "m"),
+        (
+            request("/audio/transcriptions", files={"file": b""}),
+            False,
+            "openai.audio.transcriptions",
+            "write",
+            False,
+            "",
+        ),
+        (request("/uploads/1/parts", content=b"x"), False, "openai.uploads", "write", False, ""),
+        (request("/embeddings?x=1", json_data={"model": 7}), False, "openai.embeddings", "read", True, ""),
+        (
+            request("/embeddings", headers={"X-Stainless-Raw-Response": "stream"}),
+            False,
+            "openai.embeddings",
+            "stream",
+            True,
+            "",
+        ),
+    ],
+)
+def test_a_request_is_known_before_it_is_made(
+    options: Any, streamed: bool, name: str, klass: str, idempotent: bool, domain: str
+) -> None:
+    """As at the transport; but what is read from files, which can be done only once, is not to be repeated."""
+    operation, found = planned_of(options, streamed, b"home", b"home")
+    assert (operation.name, operation.klass, operation.idempotent, found) == (name, klass, idempotent, domain)
+    assert planned_of(options, streamed, b"other", b"home")[1] == f"other/{domain}".rstrip("/")
