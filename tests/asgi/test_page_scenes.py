@@ -237,6 +237,7 @@ async def test_data_is_never_markup(visit: Visit, stage: Staged) -> None:
     stage.entries = [{**entries()[1], "seq": 9, "name": evil, "detail": evil}]
     await expect(visit.page.locator("#entries")).to_contain_text(evil)
     await expect(visit.page.locator(".tile .why").first).to_have_text(evil)
+    await expect(visit.page.get_by_role("article", name=evil)).to_be_visible()
     assert await visit.page.locator("img").count() == 0
 
 

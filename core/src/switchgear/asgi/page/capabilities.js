@@ -3,7 +3,7 @@
 import { sparkline } from "./chart.js";
 import { attr, el, keyed, show, text } from "./dom.js";
 import { levelGlyph, statusGlyph } from "./glyphs.js";
-import { percent, plain, path, score, span } from "./words.js";
+import { anchor, percent, plain, path, score, span } from "./words.js";
 
 /** `panel` is hidden while the application has declared none. Returns the function that shows a document's. */
 export function capabilities(panel, list, history, actions) {
@@ -28,7 +28,7 @@ function capability(name, history, actions) {
   const override = el("p", { class: "override" });
   const root = el("li", {},
     el("div", { class: "capability-head" },
-      el("h3", { id: `capability-${name}`, tabindex: -1 }, name, " ", matters),
+      el("h3", { id: anchor("capability", name), tabindex: -1 }, name, " ", matters),
       spark.root,
       el("p", { class: "verdict" }, glyph.root, status, points),
       el("p", { class: "level" }, bars.root, level)),

@@ -3,7 +3,7 @@
 import { attr, el, text } from "./dom.js";
 import { levelGlyph, statusGlyph, switchGlyph } from "./glyphs.js";
 import { foremost } from "./states.js";
-import { plain, score } from "./words.js";
+import { anchor, plain, score } from "./words.js";
 
 export function node({ name, breakers }) {
   const glyph = statusGlyph();
@@ -14,7 +14,7 @@ export function node({ name, breakers }) {
   const note = el("span", { class: "node-note" });
   const kind = breakers ? "service" : "capability";
   const root = el("li", {},
-    el("a", { class: `node ${kind}`, href: `#${kind}-${encodeURIComponent(name)}` },
+    el("a", { class: `node ${kind}`, href: `#${anchor(kind, name)}` },
       el("span", { class: "node-name" }, glyph.root, el("span", { class: "node-title", title: name }, name)),
       el("span", { class: "node-state" }, own.root, word, points, status), note));
   return {

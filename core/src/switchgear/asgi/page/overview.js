@@ -4,7 +4,7 @@ import { sparkline } from "./chart.js";
 import { attr, el, keyed, show, text } from "./dom.js";
 import { statusGlyph } from "./glyphs.js";
 import { MINUTES } from "./history.js";
-import { age, latency, path, percent, plain, score } from "./words.js";
+import { age, anchor, latency, path, percent, plain, score } from "./words.js";
 
 const LATE = 0.1; // s; a loop that late makes every timeout look like a backend's
 
@@ -49,7 +49,7 @@ function root({ name }) {
   const glyph = statusGlyph();
   const reason = el("span");
   return {
-    root: el("li", {}, glyph.root, el("a", { href: `#service-${encodeURIComponent(name)}` }, name), " ", reason),
+    root: el("li", {}, glyph.root, el("a", { href: `#${anchor("service", name)}` }, name), " ", reason),
     update(service) {
       glyph.update(service.status);
       text(reason, service.reason);

@@ -8,7 +8,7 @@ import { statusGlyph } from "./glyphs.js";
 import { MINUTES, traffic } from "./history.js";
 import { stateLine } from "./stateline.js";
 import { foremost, past } from "./states.js";
-import { latency, path, percent, plain, rate, score } from "./words.js";
+import { anchor, latency, path, percent, plain, rate, score } from "./words.js";
 
 const OUTCOMES = ["served", "failed", "refused"];
 const LATENCIES = ["p50", "p95", "p99"];
@@ -38,8 +38,8 @@ function tile(name, history, entries, actions) {
   const full = saturations();
   const table = breakerTable(name);
   const more = details(name);
-  const title = el("h3", { id: `service-${name}`, tabindex: -1 }, name, " ", backend);
-  const root = el("article", { class: "tile", "aria-labelledby": `service-${name}` },
+  const title = el("h3", { id: anchor("service", name), tabindex: -1 }, name, " ", backend);
+  const root = el("article", { class: "tile", "aria-labelledby": anchor("service", name) },
     el("header", { class: "tile-head" }, title, spark.root,
       el("p", { class: "verdict" }, glyph.root, status, " ", points)),
     role, state.root, why, limit,

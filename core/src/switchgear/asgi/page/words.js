@@ -39,6 +39,9 @@ export const clock = (iso) => new Date(iso).toLocaleTimeString([], { hour12: fal
 
 export const number = (value) => value.toLocaleString("en", { maximumFractionDigits: 2 }).replaceAll(",", THIN);
 
+/** The id of what stands for a service or a capability: names may have spaces, ids may not. */
+export const anchor = (kind, name) => `${kind}-${encodeURIComponent(name)}`;
+
 export const path = (names) => names.map(plain).join(" ← ");
 
 /** What one of a service's breakers is for. The main has no domain; nor have calls that belong to none. */
