@@ -393,6 +393,30 @@ def test_paced_before_the_provider_has_to_say_no(backend: str) -> None:
 
 
 @each_backend
+@pytest.mark.parametrize("by", ["service", "domain", "operation"])
+def test_what_a_guard_saw(backend: str, by: Any) -> None:
+    """An answer of whose headers the result shows nothing holds the calls to its domain, or to all; of which operation
+    it was is not known, so a limit by operation leaves it alone.
+    """
+
+    async def main() -> None:
+        limit = RateLimit(10, burst=10, by=by)
+        pipeline = pipeline_of(limit)
+        limit.heard("gpt", SimpleNamespace(headers={"retry-after": "2"}), anyio.current_time())
+        waited = dict[str, float]()
+        for domain in ("other", "gpt"):
+            start = anyio.current_time()
+            await pipeline.run(pipeline.operation, domain, nothing)
+            waited[domain] = anyio.current_time() - start
+        assert waited == pytest.approx({
+            "service": {"other": 2.0, "gpt": 0.0}, "domain": {"other": 0.0, "gpt": 2.0},
+            "operation": {"other": 0.0, "gpt": 0.0},
+        }[by])  # fmt: skip
+
+    in_virtual_time(main, backend)
+
+
+@each_backend
 def test_how_full_it_is(backend: str) -> None:
     """What is waited for, of what can be had in the longest wait."""
 

@@ -67,6 +67,9 @@ class Strategy(ABC):
         """Its numbers in a few words."""
         return ""
 
+    def heard(self, domain: str, answer: object, now: float, /) -> None:  # noqa: B027 - most have no use for it
+        """A guard saw an answer from a domain, whose headers may tell more than the call's result does."""
+
     def saturation(self) -> float | None:
         """How full it is, 0..1; None for one that cannot be full."""
         return None

@@ -98,6 +98,13 @@ class Service:
             self._check_scope(here, domain)
         return self.group.acquire(operation.name, operation.klass, domain, self.refusal)
 
+    def heard(self, domain: str, answer: object) -> None:
+        """Let strategies know of an answer that has `headers`, of which the call's result shows nothing. For guards."""
+        if self.pipeline is not None:
+            now = self.pipeline.clock()
+            for strategy in self.pipeline.strategies:
+                strategy.heard(domain, answer, now)
+
     @contextmanager
     def covering(self, operation: Operation, domain: str) -> Generator[Permit]:
         """One permit for all that is done inside, whatever calls a guard makes of it. Raises `refusal`."""

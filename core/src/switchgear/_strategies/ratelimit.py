@@ -14,7 +14,7 @@ from switchgear._errors import CallNotPermitted, ConfigurationError
 from switchgear._pipeline import CODE, Bound, Next, Strategy
 from switchgear._scope import Scope, scope
 from switchgear._strategies._bucket import Bucket
-from switchgear._strategies._hints import hint_of
+from switchgear._strategies._hints import Hint, hint_of
 from switchgear._strategies._line import Waiter
 from switchgear._strategies._meter import Meter
 
@@ -83,9 +83,11 @@ class RateLimit(Strategy):
                 self.charge(meter, -units, clock())
                 raise
             except Exception as exc:
-                self._heard(meter, exc, call.judge(exc).retry_after, clock())
+                hint = hint_of(exc, self.unit)
+                wait = call.judge(exc).retry_after
+                self._obey(meter, hint if wait is None else hint._replace(wait=wait), clock())
                 raise
-            self._heard(meter, result, None, clock())
+            self._obey(meter, hint_of(result, self.unit), clock())
             if self.used is not None and (used := self.used(result)) is not None:
                 self.charge(meter, used - units, clock())
             return result
@@ -125,14 +127,16 @@ class RateLimit(Strategy):
         self._refused += 1
         raise call.refusal(self.name, f"{self.describe()}, and {meter.line.length} calls wait", wait)
 
-    def _heard(self, meter: Meter, answer: object, retry_after: float | None, now: float) -> None:
-        hint = hint_of(answer, self.unit)
-        wait = hint.wait if retry_after is None else retry_after
+    def heard(self, domain: str, answer: object, now: float, /) -> None:
+        if self.key is None and self.by != "operation":
+            self._obey(self.meter(now, domain if self.by == "domain" else None), hint_of(answer, self.unit), now)
+
+    def _obey(self, meter: Meter, hint: Hint, now: float) -> None:
         if hint.remaining is not None:
             meter.bucket.heard(hint.remaining, hint.limit, now)
             meter.changed()
-        if wait:
-            meter.bucket.hold(now + wait)
+        if hint.wait:
+            meter.bucket.hold(now + hint.wait)
 
     def bound(self, inner: Bound, /) -> Bound:
         return Bound(inner.seconds + self.max_wait, inner.attempts, inner.attempt_seconds)
