@@ -287,6 +287,11 @@ def replaced(line: str, by: str) -> str:
     return WORKING.replace(line, by)
 
 
+def counting(metric: str) -> str:
+    with_metric = replaced('    sdk="memory-sdk>=2",', f"    metrics=(Metric({metric}, help='It.'),),")
+    return with_metric.replace("Operation, Verdict", "Metric, Operation, Verdict")
+
+
 MISDECLARED = {
     "no hook": ("", "It implements no hook. Decorate its register_backends() with @hookimpl."),
     "no decorator": (replaced("@hookimpl\n", ""), "It implements no hook."),
@@ -330,6 +335,21 @@ MISDECLARED = {
         replaced("recommended=BreakerConfig(", "recommended=dict("),
         "recommended of its Backend 'memory' is an object of type dict. It has to be a BreakerConfig.",
     ),
+    "a metric with a suffix": (
+        counting("name='hits_total', kind='counter'"),
+        "Its metric 'hits_total' needs another name: small letters, digits and underscores; _total is added",
+    ),
+    "a metric in capitals": (counting("name='Hits', kind='counter'"), "Its metric 'Hits' needs another name"),
+    "a metric with a label of ours": (
+        counting("name='hits', kind='counter', labels=('kind', 'service')"),
+        "Its metric 'hits' has the label 'service', which has a meaning of its own. Take another name.",
+    ),
+    "a histogram without buckets": (counting("name='wait', kind='histogram'"), "Its metric 'wait' needs buckets"),
+    "buckets in disorder": (
+        counting("name='wait', kind='histogram', buckets=(2.0, 1.0)"),
+        "Its metric 'wait' needs buckets, in ascending order",
+    ),
+    "a gauge with buckets": (counting("name='size', kind='gauge', buckets=(1.0,)"), "Its metric 'size' needs buckets"),
     "unreadable annotations": (
         replaced("size: int = 1", "size: NoSuchType = 1"),
         "The annotations of its settings Settings cannot be read: name 'NoSuchType' is not defined.",

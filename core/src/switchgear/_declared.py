@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import is_dataclass
@@ -11,9 +12,12 @@ from switchgear._breaker_config import BreakerConfig
 from switchgear._errors import nearest
 from switchgear._order import ORDER
 from switchgear._pipeline import Strategy
-from switchgear._spec import Backend, Metric, Operation, OperationClass
+from switchgear._spec import CLOSED_LABELS, Backend, Metric, Operation, OperationClass
 
 AnyBackend = Backend[Any, Any]
+
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Misdeclared(Exception):
@@ -91,6 +95,9 @@ def _check(backend: AnyBackend) -> None:
     expect("sdk", "a string", lambda value: isinstance(value, str))
     _distinct("Two operations", (operation.name for operation in backend.operations))
     _distinct("Two metrics", (metric.name for metric in backend.metrics))
+    for metric in backend.metrics:
+        if problem := _problem(metric):
+            raise Misdeclared(f"Its metric {metric.name!r} {problem}")
     classes = get_args(OperationClass)
     for operation in backend.operations:
         if operation.klass not in classes:
@@ -103,6 +110,17 @@ def _check(backend: AnyBackend) -> None:
         raise Misdeclared(
             f"The annotations of its settings {backend.settings.__name__} cannot be read: {exc}."
         ) from exc
+
+
+def _problem(metric: Metric) -> str:
+    """What is wrong with the declaration of a metric; "" for nothing."""
+    if not _NAME.fullmatch(metric.name) or metric.name.endswith("_total"):
+        return "needs another name: small letters, digits and underscores; _total is added where it belongs."
+    if taken := sorted(CLOSED_LABELS.intersection(metric.labels)):
+        return f"has the label {taken[0]!r}, which has a meaning of its own. Take another name."
+    if (metric.kind == "histogram") != bool(metric.buckets) or list(metric.buckets) != sorted(set(metric.buckets)):
+        return "needs buckets, in ascending order, if it is a histogram; else it has none."
+    return ""
 
 
 def _tuple_of(type_: type) -> Callable[[Any], bool]:
