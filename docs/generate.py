@@ -118,7 +118,7 @@ a process (`--url`), and of a drill (`--drill`).
 
 def command_line() -> str:
     """The page on the commands: the help of each, and the checks of `validate` from their table."""
-    commands = [_help(name, command) for name, command in sorted(app.commands.items())]
+    commands = [_help(name, command) for name, command in app.loaded().items()]
     checks = [f"| {check.name} | {check.severity} | {check.proves} |\n" for check in CHECKS]
     return "".join([_COMMAND_LINE, *commands, "\n", _VALIDATE, *checks])
 

@@ -30,7 +30,7 @@ def test_help_has_examples_for_every_command(flag: str) -> None:
     assert shown.exit_code == 0
     lines = [line.strip() for line in shown.stdout.splitlines()]
     assert [line for line in lines if line.startswith("switchgear check switchgear.toml --probe ")]
-    for name, command in app.commands.items():
+    for name, command in app.loaded().items():
         assert command.short_help or command.help
         assert [line for line in lines if line.startswith(f"{name} ")]
         lines_of_its_own = run(name, flag).stdout.splitlines()

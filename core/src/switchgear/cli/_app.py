@@ -1,23 +1,33 @@
-"""All commands. A new one has a module of its own and a line at the end of this one."""
+"""All commands. A new one has a module of its own and a line in this one."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import click
 
 from switchgear._errors import SwitchgearError
-from switchgear.cli._check import check
-from switchgear.cli._explain import explain
-from switchgear.cli._metrics import metrics
-from switchgear.cli._operate import close, disable, isolate, override
-from switchgear.cli._plugins import plugins
-from switchgear.cli._rules import rules
-from switchgear.cli._serve import serve
-from switchgear.cli._status import health, status
-from switchgear.cli._validate._command import validate
-from switchgear.cli._watch import watch
-from switchgear.demo._command import demo
+
+#: Command -> the module that has it, as a function of the same name. Loaded when it is asked for: a container's health
+#: check runs one of them every few seconds, and has no use for the others' imports.
+_COMMANDS = {
+    "check": "switchgear.cli._check",
+    "close": "switchgear.cli._operate",
+    "demo": "switchgear.demo._command",
+    "disable": "switchgear.cli._operate",
+    "explain": "switchgear.cli._explain",
+    "health": "switchgear.cli._status",
+    "isolate": "switchgear.cli._operate",
+    "metrics": "switchgear.cli._metrics",
+    "override": "switchgear.cli._operate",
+    "plugins": "switchgear.cli._plugins",
+    "rules": "switchgear.cli._rules",
+    "serve": "switchgear.cli._serve",
+    "status": "switchgear.cli._status",
+    "validate": "switchgear.cli._validate._command",
+    "watch": "switchgear.cli._watch",
+}
 
 
 class _Refusal(click.ClickException):
@@ -27,6 +37,19 @@ class _Refusal(click.ClickException):
 
 
 class _App(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def loaded(self) -> dict[str, click.Command]:
+        """All commands by name."""
+        return {name: getattr(import_module(module), name) for name, module in _COMMANDS.items()}
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -56,19 +79,3 @@ def app() -> None:
     command means by them stands in its own help.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
 
-
-app.add_command(check)
-app.add_command(close)
-app.add_command(demo)
-app.add_command(disable)
-app.add_command(explain)
-app.add_command(health)
-app.add_command(isolate)
-app.add_command(metrics)
-app.add_command(override)
-app.add_command(plugins)
-app.add_command(rules)
-app.add_command(serve)
-app.add_command(status)
-app.add_command(validate)
-app.add_command(watch)
