@@ -22,7 +22,7 @@ from switchgear._errors import (
     PluginError,
     SwitchgearError,
 )
-from switchgear._events import Injected, Reason, Refused, Settled, Transition, TripSuppressed
+from switchgear._events import Beat, Injected, Reason, Refused, Settled, Transition, TripSuppressed
 from switchgear._permit import Permit
 from switchgear._state import State
 from switchgear._verdict import Verdict
@@ -62,6 +62,7 @@ __all__ = [
     "Adaptive",
     "Assessment",
     "Backoff",
+    "Beat",
     "Breaker",
     "BreakerConfig",
     "BreakerGroup",
