@@ -25,6 +25,14 @@ def _run() -> int:
         import click
 
         from switchgear.cli._app import app
+
+        try:
+            code = app.main(prog_name="switchgear", standalone_mode=False)  # a command is loaded when it is run
+        except click.ClickException as exc:
+            exc.show()
+            return exc.exit_code
+        except click.Abort:  # what click makes of Ctrl-C
+            return 130
     except ModuleNotFoundError as exc:
         if exc.name is None or exc.name.partition(".")[0] not in _NEEDS:
             raise
@@ -32,11 +40,4 @@ def _run() -> int:
 
         sys.stderr.write(f"Error: {MissingDependency('The command line', install='switchgear[cli]')}\n")
         return 2
-    try:
-        code = app.main(prog_name="switchgear", standalone_mode=False)
-    except click.ClickException as exc:
-        exc.show()
-        return exc.exit_code
-    except click.Abort:  # what click makes of Ctrl-C
-        return 130
     return code if isinstance(code, int) else 0
