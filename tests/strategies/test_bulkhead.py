@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -269,6 +270,37 @@ def test_more_room_is_taken_at_once_and_less_as_calls_end(backend: str) -> None:
             assert bulkhead.saturation() == 1.5
             await anyio.sleep(5.1)
             assert (bulkhead.in_flight, bulkhead.waiting) == (1, 0)
+
+    run(main, backend=backend)
+    assert bulkhead.in_flight == 0
+
+
+@each_backend
+def test_a_kept_place_is_given_back_by_who_keeps_it(backend: str) -> None:
+    """The call is over and its place is not free; given back, it goes to who waits. A call that fails keeps nothing."""
+    bulkhead = Bulkhead(1, queue=1)
+    pipeline = Pipeline(bulkhead)
+    served: list[str] = []
+
+    async def serve() -> None:
+        served.append("served")
+
+    async def fail() -> None:
+        raise OSError("down")
+
+    async def main() -> None:
+        kept: list[Callable[[], None]] = []
+        with pytest.raises(OSError, match="down"):
+            await pipeline.run(pipeline.operation, "", fail, kept)
+        assert (bulkhead.in_flight, kept) == (0, [])
+        await pipeline.run(pipeline.operation, "", serve, kept)
+        assert (bulkhead.in_flight, len(kept)) == (1, 1)
+        async with create_task_group() as group:
+            group.start_soon(pipeline.call, serve)
+            await anyio.wait_all_tasks_blocked()
+            assert (served, bulkhead.waiting) == (["served"], 1)
+            kept.pop()()
+        assert served == ["served", "served"]
 
     run(main, backend=backend)
     assert bulkhead.in_flight == 0

@@ -37,6 +37,7 @@ class Call:
         "budget",
         "domain",
         "fn",
+        "kept",
         "limit",
         "operation",
         "outer",
@@ -53,6 +54,9 @@ class Call:
         self.fn = fn
         self.attempt = 1
         self.over = False
+        #: Where strategies leave how to give back what the call has of them, if its result goes on holding that: a taken
+        #: connection its place in a bulkhead. None: all is given back when the call ends.
+        self.kept: list[Callable[[], None]] | None = None
         #: The scope that ends the present attempt, and after how many seconds.
         self.timer: Scope | None = None
         self.limit = inf
@@ -79,7 +83,7 @@ class Call:
     def again(self) -> Call:
         """The next attempt, as a call of its own."""
         call = Call(self.pipeline, self.operation, self.domain, self.fn)
-        call.outer, call.until, call.budget = self.outer, self.until, self.budget
+        call.outer, call.until, call.budget, call.kept = self.outer, self.until, self.budget, self.kept
         call.attempt = self.attempt + 1
         return call
 

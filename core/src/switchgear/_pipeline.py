@@ -143,9 +143,18 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"<Pipeline {self.name}: {' > '.join([strategy.name for strategy in self.strategies])}>"
 
-    async def run(self, operation: Operation, domain: str, fn: Callable[[], Awaitable[T]]) -> T:
-        """Await `fn` inside all strategies, as an operation on a domain of a service."""
+    async def run(
+        self,
+        operation: Operation,
+        domain: str,
+        fn: Callable[[], Awaitable[T]],
+        kept: list[Callable[[], None]] | None = None,
+    ) -> T:
+        """Await `fn` inside all strategies, as an operation on a domain of a service. With `kept`, places that it has
+        taken are not given back at its end, but by calling what has been put in there, each once.
+        """
         call = Call(self, operation, domain, fn)
+        call.kept = kept
         call.enter()
         try:
             result: T = await self._stack(call)

@@ -70,16 +70,23 @@ class Service:
         return f"<Service {self.name} ({self.backend.name})>"
 
     def run(
-        self, operation: Operation, domain: str, fn: Callable[[], Coroutine[Any, Any, T]]
+        self,
+        operation: Operation,
+        domain: str,
+        fn: Callable[[], Coroutine[Any, Any, T]],
+        kept: list[Callable[[], None]] | None = None,
     ) -> Coroutine[Any, Any, T]:
         """Await `fn()` inside the service's pipeline. `fn` is one attempt: it asks `admit`, and is called again for the
         next one. A call made inside another one's attempt at this service is part of it, and one inside an active check
         of it has to find out how the backend is, not how full the pipeline.
+
+        What `fn` returns may need its place in a bulkhead for longer than the call: a connection does. Then `kept` is a
+        list, and the guard calls what it finds in there afterwards, each once.
         """
         pipeline, here = self.pipeline, scope.get()
         if pipeline is None or inside(pipeline) or (here is not None and self in here.probing):
             return fn()
-        return pipeline.run(operation, domain, fn)
+        return pipeline.run(operation, domain, fn, kept)
 
     def has(self, strategy: str) -> bool:
         """Whether its pipeline has a strategy of this name ("hedge")."""

@@ -21,8 +21,9 @@ class Bulkhead(Strategy):
     and never past its deadline. Any other call is refused with LimitExceeded.
 
     Who waits is served by criticality, and in order within it. In a full queue the last of the least important gives
-    way to a call that matters more. A place is held until the call is over, however it ends. While there are places a
-    call costs two additions. A bulkhead belongs to one event loop.
+    way to a call that matters more. A place is held until the call is over, however it ends; or, of a call that keeps
+    it, until that gives it back. While there are places a call costs two additions. A bulkhead belongs to one event
+    loop.
     """
 
     name: ClassVar[str] = "bulkhead"
@@ -45,21 +46,28 @@ class Bulkhead(Strategy):
             )
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
-        line = self._line
-
         async def bulkhead(call: Call) -> Any:
             if self.in_flight < self.limit:  # then nobody waits
                 self.in_flight += 1
             else:
                 await self._wait(call)
             try:
-                return await next(call)
-            finally:
-                self.in_flight -= 1
-                if line.length:
-                    self._fill()
+                result = await next(call)
+            except BaseException:
+                self._leave()
+                raise
+            if call.kept is None:
+                self._leave()
+            else:
+                call.kept.append(self._leave)
+            return result
 
         return bulkhead
+
+    def _leave(self) -> None:
+        self.in_flight -= 1
+        if self._line.length:
+            self._fill()
 
     def resize(self, limit: int) -> None:
         """Go by another limit. Calls under way stay; waiting ones have the places that are new."""
