@@ -71,19 +71,21 @@ class Rules(TypedDict, total=False):
 
 
 class Group(Protocol):
-    """What a breaker tells the group that it is a branch of."""
+    """What a breaker tells the group that it is a branch of, and is told by it."""
+
+    @property
+    def tolerated_for(self) -> Callable[[str], float]:
+        """Operation class -> seconds up to which users are satisfied with a call of it."""
+        ...
 
     def moved(self, branch: CircuitBreaker) -> None:
         """It changed its state."""
 
-    def tolerated_for(self, operation_class: str) -> float:
-        """Seconds up to which users are satisfied with a call of this class."""
-
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
         """A call through it came to a verdict that speaks for the whole service."""
 
-    def tells_of(self, breaker: CircuitBreaker) -> bool:
-        """Whether the calls through it are to be told of: not of those that go through another one, too."""
+    # Whether calls through it are told of: not those that go through another one, too.
+    def tells_of(self, breaker: CircuitBreaker) -> bool: ...
 
 
 class CircuitBreaker:
