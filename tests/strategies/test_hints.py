@@ -59,3 +59,4 @@ def test_units() -> None:
     """Each unit has its own count."""
     headers = {"x-ratelimit-remaining-tokens": "1000", "x-ratelimit-limit-tokens": "30000"}
     assert hint_of(SimpleNamespace(headers=headers), "tokens") == Hint(1000.0, 30000.0)
+    assert hint_of(SimpleNamespace(headers={"x-ratelimit-remaining": "3"}), "tokens") == NOTHING

@@ -26,7 +26,7 @@ def hint_of(answer: object, unit: str) -> Hint:
     """What the headers of a response, or of the response that an exception has, say of units ("requests", "tokens").
 
     `retry-after-ms`, `retry-after` (seconds or a date), `x-ratelimit-remaining-UNIT` and `-limit-UNIT` as OpenAI has
-    them, and the same without a unit, with `x-ratelimit-reset` (seconds or a date), as GitHub does.
+    them; for requests also without a unit, and with `x-ratelimit-reset` (seconds or a date), as GitHub does.
     """
     headers: Any = getattr(answer, "headers", None)
     if headers is None:
@@ -34,7 +34,7 @@ def hint_of(answer: object, unit: str) -> Hint:
     if not hasattr(headers, "get"):
         return _NOTHING
     wait = _wait(headers)
-    suffix = f"-{unit}" if f"x-ratelimit-remaining-{unit}" in headers else ""
+    suffix = "" if unit == "requests" and f"x-ratelimit-remaining-{unit}" not in headers else f"-{unit}"
     remaining = _number(headers.get(f"x-ratelimit-remaining{suffix}"))
     if remaining is not None and remaining < 1 and wait is None and not suffix:
         wait = _until(headers.get("x-ratelimit-reset"), headers)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
+from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, Strategy, hookimpl
 from switchgear_openai._classify import classify
 from switchgear_openai._connect import OpenAISettings, connect, identify, limits, permissions, probe
 from switchgear_openai._operations import OPERATIONS
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
     from switchgear import Switchgear
+    from switchgear_openai._budgets import Spend, Tokens
 
-__all__ = ["BACKEND", "OpenAISettings", "guard", "register_backends"]
+__all__ = ["BACKEND", "OpenAISettings", "Spend", "Tokens", "guard", "register_backends", "register_strategies"]
 
 ClientT = TypeVar("ClientT", bound="AsyncOpenAI")
 
@@ -121,8 +122,24 @@ def register_backends() -> Sequence[Backend[Any, Any]]:
     return [BACKEND]
 
 
+@hookimpl
+def register_strategies() -> Sequence[type[Strategy]]:
+    """Budgets of tokens and of money."""
+    from switchgear_openai._budgets import Spend, Tokens
+
+    return [Tokens, Spend]
+
+
 def guard(client: ClientT, gear: Switchgear, *, name: str) -> ClientT:
     """Guard an existing client as the service `name`, in place, and return it. Raises ConfigurationError."""
     as_declared: AsyncOpenAI = client
     gear.guard(as_declared, BACKEND, name=name)
     return client
+
+
+def __getattr__(name: str) -> Any:  # budgets are for those who have pipelines
+    if name not in {"Spend", "Tokens"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from switchgear_openai import _budgets
+
+    return getattr(_budgets, name)

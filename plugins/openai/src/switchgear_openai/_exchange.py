@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from switchgear.spi import Permit, Verdict
+from switchgear_openai._bill import bill
 from switchgear_openai._classify import AUTH_STATUSES, BadAnswer, classify, names_of, verdict_of_status
 from switchgear_openai._encoding import decoder
 from switchgear_openai._limits import wait_of
@@ -32,7 +33,7 @@ _NOTHING_YET = Watch()
 class Exchange:
     """Settles the permit of one request, once, by whatever settles it first."""
 
-    __slots__ = ("_call", "_guard", "_last", "_permit", "_request", "_started", "_watch")
+    __slots__ = ("_bill", "_call", "_guard", "_last", "_permit", "_request", "_started", "_watch")
 
     def __init__(self, guard: Guard, call: Call, permit: Permit, request: Any) -> None:
         self._guard = guard
@@ -41,11 +42,13 @@ class Exchange:
         self._request = request
         self._started = self._last = monotonic()
         self._watch = _NOTHING_YET
+        self._bill = bill.get()
 
     # -- the answer's head ---------------------------------------------------------------------------------------
 
     async def answered(self, response: Any, headers: dict[bytes, bytes]) -> None:
         """Judges an error by its status and code; watches the body of anything else."""
+        self._guard.service.heard(self._call.domain, response)
         if response.is_error:
             await self._error(response, headers)
             return
@@ -153,8 +156,11 @@ class Exchange:
             self._permit.settle(finding.verdict, finding.cause)
         if finding.truncated:
             self._guard.service.count("truncated_streams")
-        for kind, amount in self._watch.tokens().items():
+        tokens = self._watch.tokens()
+        for kind, amount in tokens.items():
             self._guard.tokens[kind].add(amount)
+        if tokens and self._bill is not None:
+            self._bill.pay(tokens)
 
 
 def _names(head: bytes, encoding: bytes) -> tuple[str, ...]:
