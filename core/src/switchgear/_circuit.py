@@ -261,7 +261,7 @@ class CircuitBreaker:
     def listeners_changed(self) -> None:
         """Whether every call must be seen may have changed."""
         watched = self.classify_result is not None or (self._bus is not None and self._bus.hears(Settled))
-        timed = self._timed()
+        timed = self._is_timed()
         with _lock:
             self._machine.watch(watched)
             for lane in self._machine.lanes:
@@ -271,19 +271,16 @@ class CircuitBreaker:
 
     def lane(self, operation_class: str) -> Lane:
         tolerated = self._group.tolerated_for(operation_class) if self._group else inf
-        timed = self._timed()
+        timed = self._is_timed()
         with _lock:
             lane = self._machine.lane(operation_class, tolerated)
             lane.time(timed)
         return lane
 
-    def _timed(self) -> Callable[[str, Verdict, float], object] | None:
-        """Who is told of every call, if anybody is."""
-        if self._bus is None or not self._bus.hears_outcomes():
-            return None
-        if self._group is not None and not self._group.tells_of(self):
-            return None
-        return partial(self._bus.outcome, self.name, self.domain)
+    def _is_timed(self) -> bool:
+        """Whether somebody wants to hear of every call through it."""
+        told_of = self._group is None or self._group.tells_of(self)
+        return told_of and self._bus is not None and self._bus.hears_outcomes()
 
     @property
     def machine_state(self) -> State:
@@ -379,8 +376,8 @@ class CircuitBreaker:
             in_time = self.decide(ticket, lane, verdict, started, latency, operation, cause)
         if self._machine.events is not None:
             self._deliver()
-        if lane.timed is not None:
-            lane.timed(operation, verdict, self.clock() - started if latency is None else latency)
+        if lane.timed:
+            self._tell(operation, verdict, self.clock() - started if latency is None else latency)
         if verdict.service_wide and in_time and self._group is not None:
             self._group.said_of_all(self, verdict)
 
@@ -422,8 +419,21 @@ class CircuitBreaker:
         return now - started
 
     def served(self, ticket: Ticket, lane: Lane, started: float, result: object) -> None:
-        if not lane.passed(ticket, "", started, self.clock()):
+        if not lane.timed or not self.passed(ticket, lane, "", started, self.clock()):
             self.settle(ticket, lane, self.judge_result(result), started)
+
+    def passed(self, ticket: Any, lane: Lane, operation: str, started: float, now: float) -> bool:
+        """Let a timed success pass the door, and tell of it. False: it has to go the locked way."""
+        latency = now - started
+        if now >= ticket.until or latency >= lane.slow or latency >= lane.tolerated:
+            return False
+        next(ticket.ok)
+        self._tell(operation, Verdict.SUCCESS, latency)
+        return True
+
+    def _tell(self, operation: str, verdict: Verdict, seconds: float) -> None:
+        if self._bus is not None:
+            self._bus.outcome(self._machine.name, self._machine.domain, operation, verdict, seconds)
 
     def failed(self, ticket: Ticket, lane: Lane, started: float, exc: BaseException) -> None:
         exc = cause_of(exc, self.name)

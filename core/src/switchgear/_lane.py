@@ -5,7 +5,7 @@ It compares its start with `slot.until` (the door), ticks `slot.started`, and at
 `slot.ok`; both ticks are `next()` on an `itertools.count`, which is atomic. Everything else (another state, a young
 window, a failure, a slow call, the turn of a slot) finds the door shut, `until` in the past, and takes the locked way
 through the machine. So one comparison stands for "closed, no ramp, enough calls, same era, nobody watching". Where
-calls are timed, `quick` sends them by `passed`, which does the same and tells of the call.
+calls are timed, `quick` is below every duration, and the breaker does the same for them and tells of each.
 
 A slot covers a slice of time. Calls that started in a slot which ended longer ago than `slow` seconds, and have not
 left, are overdue: that is how calls that hang count before they return, for one tick a call. Slots that all calls have
@@ -14,12 +14,8 @@ left are dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
 from math import inf
-from typing import Any
-
-from switchgear._verdict import Verdict
 
 #: A slice is at most this share of the slow-call threshold, so a hanging call is seen at most two slices late.
 _SLICES = 8
@@ -92,13 +88,12 @@ NO_SLOT = Slot(-1, 0.0, SHUT)
 class Lane:
     """The slots of the calls of one operation class through one breaker."""
 
-    __slots__ = ("operation_class", "past", "quick", "slot", "slow", "timed", "tolerated")
+    __slots__ = ("operation_class", "past", "quick", "slot", "slow", "tolerated")
 
     def __init__(self, operation_class: str, slow: float, tolerated: float = inf) -> None:
         self.operation_class = operation_class
         self.tolerated = tolerated  #: seconds up to which users are satisfied, for health
-        #: Who is told of every call's outcome: operation, verdict, seconds. None: nobody wants to hear of it.
-        self.timed: Callable[[str, Verdict, float], object] | None = None
+        self.quick = 0.0
         self.slow_from(slow)
         self.slot = NO_SLOT
         self.past: list[Slot] | None = None
@@ -106,21 +101,16 @@ class Lane:
     def slow_from(self, seconds: float) -> None:
         """From how long on a call is slow. `quick`: below it a success has nothing to tell, and passes the door."""
         self.slow = seconds
-        self.quick = SHUT if self.timed else min(seconds, self.tolerated)
+        self.time(self.timed)
 
-    def time(self, timed: Callable[[str, Verdict, float], object] | None) -> None:
-        """Tell of every call's outcome, or of none any more."""
-        self.timed = timed
-        self.slow_from(self.slow)
+    @property
+    def timed(self) -> bool:
+        """Whether somebody wants to hear of every call: then none passes the door unseen."""
+        return self.quick < 0
 
-    def passed(self, ticket: Any, operation: str, started: float, now: float) -> bool:
-        """Let a timed success pass the door, and tell of it. False: it has to go the locked way."""
-        latency = now - started
-        if now >= ticket.until or latency >= self.slow or latency >= self.tolerated or self.timed is None:
-            return False
-        next(ticket.ok)
-        self.timed(operation, Verdict.SUCCESS, latency)
-        return True
+    def time(self, timed: bool) -> None:
+        """Let calls be heard of, or let them pass again."""
+        self.quick = SHUT if timed else min(self.slow, self.tolerated)
 
     def turn(self, generation: int, now: float, horizon: float) -> None:
         """Begin a new slot that ends at the horizon of the window, or earlier where slow calls are watched."""
