@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar
 
-import anyio
-
 from switchgear._call import Call
-from switchgear._errors import CallTimedOut, ConfigurationError
+from switchgear._errors import ConfigurationError
 from switchgear._pipeline import Bound, Next, Strategy, SyncNext
 from switchgear._strategies._by_class import Seconds, by_class, written
+from switchgear._strategies._expiry import Expiry
 
 
 @dataclass(eq=False)
@@ -34,17 +33,17 @@ class Deadline(Strategy):
         self._limits = by_class(self.seconds, "seconds")
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
+        expiry = Expiry(whole=True)
+
         async def deadline(call: Call) -> Any:
             seconds = self._opened(call)
             if seconds is None:
                 return await next(call)
             outer, call.until = call.until, call.pipeline.clock() + seconds
             try:
-                with anyio.CancelScope(deadline=anyio.current_time() + seconds):
-                    return await next(call)
+                return await expiry.run(next, call, seconds)
             finally:
                 call.until = outer  # what comes now, such as a fallback, has the time that there was before
-            raise CallTimedOut(call.pipeline.name, call.operation.name, seconds, whole=True)
 
         return deadline
 

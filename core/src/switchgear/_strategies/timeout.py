@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import anyio
-
 from switchgear._call import Call
-from switchgear._errors import CallTimedOut
 from switchgear._pipeline import Bound, Next, Strategy
 from switchgear._strategies._by_class import Seconds, by_class, written
+from switchgear._strategies._expiry import Expiry
 
 
 @dataclass(eq=False)
@@ -32,17 +30,13 @@ class Timeout(Strategy):
         self._limits = by_class(self.seconds, "seconds")
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
-        limits = self._limits
+        limits, expiry = self._limits, Expiry(whole=False)
 
         async def timeout(call: Call) -> Any:
             limit = limits.get(call.operation.klass)
             if limit is None:
                 return await next(call)
-            call.limit = limit = limit * call.pipeline.patience
-            with anyio.CancelScope(deadline=anyio.current_time() + limit) as call.timer:
-                return await next(call)
-            # A scope swallows nothing but its own cancellation, so whoever comes here ran out of time.
-            raise CallTimedOut(call.pipeline.name, call.operation.name, limit)
+            return await expiry.run(next, call, limit * call.pipeline.patience)
 
         return timeout
 
