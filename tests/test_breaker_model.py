@@ -391,6 +391,9 @@ class Measured:
 
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None: ...
 
+    def tells_of(self, breaker: CircuitBreaker) -> bool:
+        return True
+
 
 class CircuitComparison(Comparison):
     """The breaker by real calls, in every way in which they can be made, with and without somebody watching them."""
@@ -404,6 +407,8 @@ class CircuitComparison(Comparison):
         self.breaker.subscribe(self.ear)
         self.unwatch: Callable[[], None] = lambda: None
         self.watched = False
+        self.stop_timing: Callable[[], None] = lambda: None
+        self.timed = False
         return self.breaker._machine
 
     @rule()
@@ -413,6 +418,14 @@ class CircuitComparison(Comparison):
         else:
             self.unwatch = self.breaker.subscribe(Watcher())
         self.watched = not self.watched
+
+    @rule()
+    def a_stopwatch_comes_or_goes(self) -> None:
+        if self.timed:
+            self.stop_timing()
+        else:
+            self.stop_timing = self.breaker.subscribe(Stopwatch())
+        self.timed = not self.timed
 
     def take(self, operation_class: str, how: int, *, active: bool) -> Running | None:
         permits: list[Permit] = []
@@ -489,6 +502,13 @@ class CircuitComparison(Comparison):
     def events(self) -> list[Any]:
         heard, self.ear.heard = self.ear.heard, []
         return heard
+
+
+class Stopwatch:
+    """Wants to hear of every call, in whatever order: the door stays open, and none passes it unseen."""
+
+    def on_outcome(self, *outcome: object) -> None:
+        assert len(outcome) == 5
 
 
 class Watcher:

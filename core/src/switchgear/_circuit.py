@@ -279,8 +279,9 @@ class CircuitBreaker:
 
     def _is_timed(self) -> bool:
         """Whether somebody wants to hear of every call through it."""
-        told_of = self._group is None or self._group.tells_of(self)
-        return told_of and self._bus is not None and self._bus.hears_outcomes()
+        if self._bus is None or not self._bus.hears_outcomes():
+            return False
+        return self._group is None or self._group.tells_of(self)
 
     @property
     def machine_state(self) -> State:
