@@ -91,6 +91,27 @@ def test_steady_timeouts(seed: int, dropped: float, limits: tuple[float, float])
     assert span.limits[1] <= limits[1]
 
 
+@seeds
+def test_bursts_that_reach_it_do_not_hold_it_down(seed: int) -> None:
+    """Callers who ask for six things at once, three times a second, of a backend that is idle in between: what six at
+    once take longer than one is no queue. After a spell of throttling the limit lets them ask so again.
+    """
+    rng = random.Random(seed)
+    gradient, now = Gradient(12, 1, 200), 0.0
+    while now < 75:
+        left, moment = 6, now
+        while left > 0:
+            together = min(left, int(gradient.limit))
+            for place in range(1, together + 1):
+                throttled = 15 <= now < 30 and place > 1
+                latency = None if throttled else 0.003 * (1 + 0.35 * (together - 1)) * rng.lognormvariate(0, 0.3)
+                gradient.settle(latency, place, moment)
+            left, moment = left - together, moment + 0.005
+        now += rng.expovariate(3)
+        assert gradient.limit < 6 or not 25 <= now < 30
+    assert gradient.limit >= 6
+
+
 @given(
     outcomes=st.lists(
         st.tuples(st.none() | st.floats(0, 10), st.integers(1, 500), st.floats(0, 1)), min_size=50, max_size=400

@@ -108,7 +108,9 @@ class Gradient:
         self.baseline = baseline + weight * (latency - baseline)
         if queue > _LONG * step and not not_ours:
             return min(limit - step, limit * max(0.5, baseline / latency) + _SHORT * step)
-        if full and not not_ours and _drifted(self._past):
+        # Reached in a burst and mostly idle (Little's law: so many were in flight on the average), it limits nothing.
+        busy = window.throughput * latency > limit / 2
+        if full and busy and not not_ours and _drifted(self._past):
             return limit - step
         if full and (queue < _SHORT * step or not_ours):
             return limit + (sqrt(limit) if queue < step else step)
