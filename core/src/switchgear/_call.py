@@ -54,19 +54,21 @@ class Call:
         self.fn = fn
         self.attempt = 1
         self.over = False
-        #: Where strategies leave how to give back what the call has of them, if its result goes on holding that: a taken
+        #: Where strategies leave how to give back what the call has of them, if its result goes on holding that: a
         #: connection its place in a bulkhead. None: all is given back when the call ends.
         self.kept: list[Callable[[], None]] | None = None
         #: The scope that ends the present attempt, and after how many seconds.
         self.timer: Scope | None = None
         self.limit = inf
-        outer = self.outer = _current.get()
+        outer = _current.get()
         if outer is None or outer.over:
+            self.outer: Call | None = None
             #: When its deadline is, by the pipeline's clock.
             self.until = inf
             #: What retries and hedges are paid from; None until a strategy opens one for this tree of tasks.
             self.budget: RetryBudget | None = None
         else:
+            self.outer = outer
             self.until = outer.until
             self.budget = outer.budget
 
@@ -132,6 +134,6 @@ def cause_of(exc: BaseException, name: str) -> BaseException:
     if isinstance(exc, Exception):
         return exc
     call = _current.get()
-    if call is None or call.timer is None or call.pipeline.name != name or not call.timer.cancel_called:
+    if call is None or call.over or call.timer is None or call.pipeline.name != name or not call.timer.cancel_called:
         return exc
     return CallTimedOut(name, call.operation.name, call.limit)
