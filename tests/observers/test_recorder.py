@@ -180,6 +180,12 @@ def test_what_a_plugin_counts() -> None:
     assert read(recorder, "toy_wait") == {("it",): 1}
 
 
+def test_what_a_plugin_does_not_declare_is_not_counted() -> None:
+    """A wrong name would otherwise go unnoticed."""
+    with pytest.raises(KeyError, match="declares no metric 'waits'"):
+        Board("it").service().observe("waits", 1.0)
+
+
 def test_gauges_of_several_clients_are_merged() -> None:
     """Each as its metric says, and without those that cannot be read."""
     board = Board("it")
