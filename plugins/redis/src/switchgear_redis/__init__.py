@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from switchgear import Switchgear
+    from switchgear_redis._single_flight import SingleFlight
 
-__all__ = ["BACKEND", "RedisSettings", "guard", "register_backends"]
+__all__ = ["BACKEND", "RedisSettings", "SingleFlight", "guard", "register_backends"]
 
 ClientT = TypeVar("ClientT")
 
@@ -95,3 +96,11 @@ def guard(client: ClientT, gear: Switchgear, *, name: str, breaker: BreakerConfi
 def register_backends() -> Sequence[Backend[Any, Any]]:
     """Redis, and what speaks its protocol."""
     return [BACKEND]
+
+
+def __getattr__(name: str) -> Any:  # it needs the SDK
+    if name != "SingleFlight":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from switchgear_redis._single_flight import SingleFlight
+
+    return SingleFlight
