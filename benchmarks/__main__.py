@@ -12,6 +12,7 @@ from benchmarks.cases import CASES, WINDOWS, memory, window_cost
 from benchmarks.contenders import installed, label
 from benchmarks.imports import MODULES, import_cost
 from benchmarks.measure import Figure, interleave
+from benchmarks.strategies import STRATEGIES, strategy
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "performance.md"
 BEGIN, END = "<!-- measured: written by python -m benchmarks --write -->", "<!-- /measured -->"
@@ -34,6 +35,10 @@ def run(rounds: int) -> dict[str, object]:
         say(f"{title} ...")
         runs = {name: made for name, make in factories.items() if (made := case(make)) is not None}
         cases[title] = interleave(runs, rounds=rounds, against=("bare", "floor"))
+    strategies: dict[str, dict[str, Figure]] = {}
+    for title in STRATEGIES:
+        say(f"{title} ...")
+        strategies[title] = interleave(strategy(title), rounds=rounds, against=("none",))
     say("windows ...")
     windows = interleave(
         {title: window_cost(window) for title, window in WINDOWS.items()}, rounds=rounds, against=tuple(WINDOWS)[1:2]
@@ -46,6 +51,9 @@ def run(rounds: int) -> dict[str, object]:
     report["imports"] = {name: import_cost(module) for name, module in MODULES.items()}
     report["cases"] = {
         t: {n: {"least": f.least, **f.ratios} for n, f in figures.items()} for t, figures in cases.items()
+    }
+    report["strategies"] = {
+        t: {n: {"least": f.least, **f.ratios} for n, f in figures.items()} for t, figures in strategies.items()
     }
     report["windows"] = {title: {"least": figure.least, **figure.ratios} for title, figure in windows.items()}
     return report
@@ -80,6 +88,10 @@ def page(report: dict) -> str:
         f"| {name} | " + " | ".join(f"{v:,.0f}" for v in sizes.values()) + " |"
         for name, sizes in report["memory"].items()
     ]
+    lines += ["", "| a strategy round a call that succeeds at once | ns (x the bare call) |", "|---|---|"]
+    for title, figures in report["strategies"].items():
+        told = [f"{name} {f['least']:,.0f} ({f['none']:.0f} x)" for name, f in figures.items() if name != "none"]
+        lines.append(f"| {title} | {', '.join(told)} |")
     lines += ["", "| our window | ns a call, one in ten failing | x the window of 100 calls |", "|---|---|---|"]
     for title, figure in report["windows"].items():
         ratio = next(value for key, value in figure.items() if key != "least")
