@@ -39,7 +39,7 @@ def test_thresholds_are_shown_as_they_will_run(write: Write) -> None:
     assert [" ".join(line.split()) for line in shown.stdout.splitlines()] == [
         "switchgear.toml is right: 1 service.",
         "",
-        "cache (memory): Breaker > call",
+        "cache (memory): breaker > call",
         "failure_rate_threshold 0.5 default",
         "slow_call_rate_threshold 0.5 default",
         "slow_call_duration_threshold.read 0.5 plugin",
@@ -70,7 +70,13 @@ def test_as_json(write: Write) -> None:
         "ok": True,
         "source": "switchgear.toml",
         "services": {
-            "cache": {"plugin": "memory", "backend": "memory", "requires": [], "pipeline": ["Breaker", "call"]}
+            "cache": {
+                "plugin": "memory",
+                "backend": "memory",
+                "requires": [],
+                "pipeline": ["breaker", "call"],
+                "at_most": None,
+            }  # fmt: skip
         },
         "capabilities": {},
         "problems": [],
@@ -80,6 +86,39 @@ def test_as_json(write: Write) -> None:
     assert breaker["consecutive_failures"] == {"value": 7, "source": "plugin"}
     assert breaker["failure_rate_threshold"] == {"value": 0.5, "source": "default"}
     assert len(breaker) == 17
+
+
+PIPELINE = (
+    FILE
+    + """
+[services.cache.pipeline]
+deadline = false
+timeout = 0.5
+[services.plain]
+plugin = "memory"
+[services.plain.pipeline]
+deadline = false
+retry = false
+timeout = false
+"""
+)
+
+
+def test_a_pipeline_is_shown_as_it_will_run(write: Write) -> None:
+    """The stack, outermost first, what each strategy does, and the most time and attempts that a call may cost."""
+    path = write(PIPELINE)
+    shown = [" ".join(line.split()) for line in program("check", path).stdout.splitlines()]
+    assert shown[2:7] == [
+        "cache (memory): retry > breaker > timeout > call",
+        "cache: at most 21.65 s, at most 3 attempts a call",
+        "retry 3 attempts of what is idempotent, 0.05 to 2 s apart, in all at most 20% of the calls and 3",
+        "breaker opens at 50% failed or 50% slow or 7 failed in a row of the last 50 calls",
+        "timeout 0.5 s an attempt",
+    ]
+    services = json.loads(program("check", path, "--json").stdout)["services"]
+    assert services["cache"]["pipeline"] == ["retry", "breaker", "timeout", "call"]
+    assert services["cache"]["at_most"] == {"seconds": 21.65, "attempts": 3, "attempt_seconds": 0.5}
+    assert services["plain"]["at_most"] == {"seconds": None, "attempts": 1, "attempt_seconds": None}
 
 
 OFFERED = (
@@ -102,7 +141,7 @@ def test_capabilities_are_shown_with_what_they_need(write: Write) -> None:
     """What a service requires, and of each capability how much it matters and what it stands on."""
     shown = program("check", write(OFFERED), "--probe").stdout
     assert "switchgear.toml is right: 2 services, 2 capabilities." in shown
-    assert "index (memory, requires cache): Breaker > call\n  Memory 1.0 answers in " in shown
+    assert "index (memory, requires cache): breaker > call\n  Memory 1.0 answers in " in shown
     assert shown.endswith(
         "\n\nsearch (CRITICAL): requires index; prefers cache (25% of it)"
         "\n\nhelp (BEST_EFFORT): needs one of search, cache\n"

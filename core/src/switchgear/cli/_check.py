@@ -19,10 +19,8 @@ from switchgear._errors import ConfigurationError
 from switchgear._gear_config import GearConfig, ServiceConfig
 from switchgear._graph import Capability
 from switchgear.cli._probe import Probed, probe_all
+from switchgear.cli._stack import most_as_json, names, stack
 from switchgear.cli._thresholds import thresholds
-
-#: Outermost first.
-_PIPELINE = ("Breaker", "call")
 
 
 @click.command()
@@ -77,11 +75,13 @@ def _print_json(**value: Any) -> None:
 
 
 def _as_json(service: ServiceConfig, probed: Probed | None) -> dict[str, Any]:
+    explained = stack(service)
     shown: dict[str, Any] = {
         "plugin": service.plugin,
         "backend": service.backend.name,
         "requires": list(service.requires),
-        "pipeline": list(_PIPELINE),
+        "pipeline": names(explained),
+        "at_most": most_as_json(explained),
         "breaker": {key: {"value": value, "source": source} for key, value, source in thresholds(service)},
     }
     if probed is not None:
@@ -114,7 +114,10 @@ def _print(config: GearConfig, probed: Mapping[str, Probed]) -> None:
         console.print()
         console.print(service.name, style="bold", end="")
         requires = f", requires {', '.join(service.requires)}" if service.requires else ""
-        console.print(f" ({_kind(service)}{requires}): {' > '.join(_PIPELINE)}", soft_wrap=True)
+        explained = stack(service)
+        console.print(f" ({_kind(service)}{requires}): {' > '.join(names(explained))}", soft_wrap=True)
+        if explained is not None:
+            console.print("  " + "\n  ".join(str(explained).splitlines()[:-1]), soft_wrap=True)
         if service.name in probed:
             text, style = _in_words(probed[service.name])
             console.print(f"  {text}", style=style, soft_wrap=True)
