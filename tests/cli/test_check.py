@@ -154,14 +154,20 @@ def test_capabilities_as_json(write: Write) -> None:
     assert shown["services"]["index"]["requires"] == ["cache"]
     assert shown["capabilities"] == {
         "search": {
-            "requires": ["index"], "prefers": {"cache": 0.25}, "any_of": [], "criticality": "CRITICAL",
+            "requires": ["index"],
+            "prefers": {"cache": 0.25},
+            "any_of": [],
+            "criticality": "CRITICAL",
             "importance": 1.0,
         },
         "help": {
-            "requires": [], "prefers": {}, "any_of": [["search", "cache"]], "criticality": "BEST_EFFORT",
+            "requires": [],
+            "prefers": {},
+            "any_of": [["search", "cache"]],
+            "criticality": "BEST_EFFORT",
             "importance": 1.0,
         },
-    }  # fmt: skip
+    }
 
 
 def test_the_configuration_of_the_environment(write: Write) -> None:
