@@ -76,7 +76,7 @@ def test_as_json(write: Write) -> None:
                 "requires": [],
                 "pipeline": ["breaker", "call"],
                 "at_most": None,
-            }  # fmt: skip
+            }
         },
         "capabilities": {},
         "problems": [],
