@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -63,6 +64,32 @@ async def test_a_bulkhead_bounds_what_the_server_sees(way: str, llm: OpenAIServe
             await llm.heal()
         assert results == [expected] * 5
         assert await llm.requests() == before + 5
+
+
+async def test_a_configured_bulkhead_bounds_what_the_server_sees(llm: OpenAIServer, tmp_path: Path) -> None:
+    """Two keys of a file are enough."""
+    file = tmp_path / "switchgear.toml"
+    file.write_text(
+        f"""
+        [services.llm]
+        plugin = "openai"
+        settings = {{ base_url = "{llm.base_url}", api_key = "key" }}
+        pipeline.bulkhead = {{ limit = 2, queue = 8 }}
+        """
+    )
+    async with Switchgear.from_toml(file) as gear:
+        before = await llm.requests()
+        await llm.fault("hang")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(5):
+                tasks.start_soon(chat, gear.client("llm"))
+            while await llm.requests() < before + 2:
+                await anyio.sleep(0.005)
+            pipeline = gear.service("llm").pipeline
+            assert pipeline is not None
+            assert pipeline.saturations()["bulkhead"] == 1
+            assert await llm.requests() == before + 2
+            await llm.heal()
 
 
 async def test_without_a_bulkhead_the_server_sees_all(llm: OpenAIServer, witness: Witness) -> None:
@@ -128,7 +155,7 @@ async def test_a_fallback_takes_the_place_of_the_answer(llm: OpenAIServer, witne
         await llm.fault("status", status=500, model=MODEL)
         answer = await client.chat.completions.create(model=MODEL, messages=TEXT)
         assert answer.model == "other"
-        assert answer.choices[0].message.content.endswith(TEXT[0]["content"])
+        assert (answer.choices[0].message.content or "").endswith(TEXT[0]["content"])
 
 
 @pytest.mark.parametrize(
@@ -147,6 +174,20 @@ async def test_less_please_lowers_an_adaptive_limit(fault: Any, cut: bool, llm: 
             clock.advance(0.1)
     assert (adaptive.limit < 4) is cut
     assert gear.breaker("llm").state is State.CLOSED
+
+
+async def test_strategies_hear_what_answers_say_of_limits(llm: OpenAIServer, witness: Witness) -> None:
+    """Of each attempt, good or bad, with its model: the SDK's results do not show headers."""
+    heard: list[tuple[str, int, str]] = []
+
+    class Ear(Retry):
+        def heard(self, domain: str, answer: Any, now: float, /) -> None:
+            heard.append((domain, answer.status_code, answer.headers.get("retry-after", "")))
+
+    async with piped(witness, llm, Ear(attempts=2, initial=0.001)) as client:
+        await llm.fault("status", status=429, retry_after=0.001, count=1)
+        await chat(client)
+    assert heard == [(MODEL, 429, "0.001"), (MODEL, 200, "")]
 
 
 async def test_a_piped_client_stays_what_it_was(llm: OpenAIServer, witness: Witness) -> None:

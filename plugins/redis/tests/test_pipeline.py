@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -98,6 +99,30 @@ async def test_a_bulkhead_bounds_what_the_server_sees(
         assert await held(observer) == (limit or 8)
         await observer.client_unpause()
     assert results == [await call(client)] * 8
+
+
+async def test_a_configured_bulkhead_bounds_what_the_server_sees(
+    server: ValkeyServer, observer: Any, tmp_path: Path
+) -> None:
+    """Two keys of a file are enough."""
+    file = tmp_path / "switchgear.toml"
+    file.write_text(
+        f"""
+        [services.cache]
+        plugin = "redis"
+        settings.url = "{server.url}"
+        pipeline.bulkhead = {{ limit = 2, queue = 8 }}
+        """
+    )
+    async with Switchgear.from_toml(file) as gear, no_writes(observer), anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(gear.client("cache").set, "key", "value")
+        await until(partial(are_held, observer, 2))
+        pipeline = gear.service("cache").pipeline
+        assert pipeline is not None
+        assert pipeline.saturations()["bulkhead"] == 1
+        assert await held(observer) == 2
+        await observer.client_unpause()
 
 
 async def test_who_finds_no_place_gets_redis_own_error(

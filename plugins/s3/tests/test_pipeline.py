@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -60,6 +61,31 @@ async def test_a_bulkhead_bounds_what_the_server_sees(
             assert bulkhead.waiting == 8 - (limit or 8)
         assert len(served) == 8
         assert proxy.statistics().connections == (limit or 8)
+
+
+async def test_a_configured_bulkhead_bounds_what_the_server_sees(
+    seaweed: SeaweedServer, bucket: str, tmp_path: Path
+) -> None:
+    """Two keys of a file are enough."""
+    file = tmp_path / "switchgear.toml"
+    async with FaultProxy("127.0.0.1", seaweed.port) as proxy:
+        file.write_text(
+            f"""
+            [services.files]
+            plugin = "s3"
+            pipeline.bulkhead = {{ limit = 2, queue = 8 }}
+            [services.files.settings]
+            endpoint_url = "http://127.0.0.1:{proxy.port}"
+            region_name = "us-east-1"
+            aws_access_key_id = "{seaweed.access_key}"
+            aws_secret_access_key = "{seaweed.secret_key}"
+            """
+        )
+        async with Switchgear.from_toml(file) as gear:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(8):
+                    tasks.start_soon(lambda: gear.client("files").list_objects_v2(Bucket=bucket))
+            assert proxy.statistics().connections == 2
 
 
 async def test_who_finds_no_place_gets_botocores_own_error_and_the_clean_up_gets_through(

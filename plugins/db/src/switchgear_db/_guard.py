@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 
 from switchgear.spi import ConfigurationError, Service
-from switchgear_db import _metrics, _pool
+from switchgear_db import _checkout, _metrics, _pool
 from switchgear_db._refusal import DbCallNotPermitted
 from switchgear_db._waist import Waist
 
@@ -34,6 +34,7 @@ def guard(engine: EngineT, service: Service) -> EngineT:
     waist: Waist | None = getattr(sync_engine.dialect, _WAIST, None)
     if waist is None:
         _check_version(sync_engine)
+        _checkout.check(service, is_async=sync_engine.dialect.is_async)
         service.refusal = DbCallNotPermitted
         _install(Waist(service, address(sync_engine.url)), sync_engine)
     elif waist.service is not service:
@@ -74,6 +75,7 @@ def _check_version(engine: Engine) -> None:
         (Connection, "_is_autocommit_isolation"),
         (engine.pool, "_creator"),
         (engine.pool, "_invoke_creator"),
+        (engine.pool, "_do_return_conn"),
     ]
     if isinstance(engine.pool, QueuePool):
         private.append((engine.pool, _metrics.OVERFLOW))

@@ -15,6 +15,9 @@ def _operation(name: str, klass: OperationClass) -> Operation:
 
 #: Reads no rows, but writes none either, and should be as quick.
 CONNECT = _operation("connect", "read")
+#: Taking a connection from the pool, waiting and connecting included. How long that may take is the pool's and the
+#: driver's to say, not a statement's limits.
+CHECKOUT = Operation(name="db.checkout", klass="admin", idempotent=True)
 COMMIT = _operation("commit", "write")
 #: Reading on from a server-side cursor.
 FETCH = _operation("fetch", "read")
@@ -37,7 +40,7 @@ _BY_WORD = {
     "fetch": FETCH,
 }
 
-OPERATIONS = (CONNECT, COMMIT, OTHER, *dict.fromkeys(_BY_WORD.values()))
+OPERATIONS = (CONNECT, CHECKOUT, COMMIT, OTHER, *dict.fromkeys(_BY_WORD.values()))
 
 # The first word, after blanks, comments and opening brackets.
 _FIRST_WORD = re.compile(r"(?:[\s(]+|--[^\n]*|/\*.*?\*/)*([a-zA-Z]+)", re.DOTALL)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from switchgear.spi import Permit
+from switchgear_db import _checkout
 from switchgear_db import _metrics as metrics
 from switchgear_db._operations import CONNECT
 
@@ -51,6 +52,8 @@ def _admit(waist: Waist) -> Permit:
 
 
 def _watch(waist: Waist, pool: Any) -> None:
+    if waist.service.pipeline is not None:
+        _checkout.pipe(waist.service, waist.read, pool)
     take, recreate = pool.connect, pool.recreate
 
     def connect() -> PoolProxiedConnection:
