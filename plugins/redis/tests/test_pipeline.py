@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from plugins.redis.tests.support import QUICK, Witness, bare, outcome, timed, until
-from switchgear import LimitExceeded, Retry, State, Strategy, Switchgear
+from switchgear import Hedge, LimitExceeded, Retry, State, Strategy, Switchgear
 from switchgear._strategies.adaptive import Adaptive
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import ValkeyServer, VirtualClock
@@ -215,6 +215,28 @@ async def test_what_may_not_be_done_twice_is_not(
         await observer.client_kill_filter(_type="normal", skipme=True)
     assert isinstance(failed[0], redis.ConnectionError)
     assert [name for name, _ in witness.verdicts] == ["redis.incrby"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_two_attempts_at_once_do_not_meet(
+    call: Call, server: ValkeyServer, connect: Any, observer: Any, witness: Witness
+) -> None:
+    """A pipeline that is hedged goes twice over two connections, and its caller has one answer; the other one's
+    connection is not left behind."""
+    client = strategies(witness, connect(server, decode_responses=True), Hedge(delay=0.001))
+    expected = await call(client)
+    results: list[Any] = []
+
+    async def one() -> None:
+        results.append(await call(client))
+
+    async with no_writes(observer), anyio.create_task_group() as tasks:
+        tasks.start_soon(one)
+        await until(partial(are_held, observer, 2))
+        await observer.client_unpause()
+    assert results == [expected]
+    assert not client.connection_pool._in_use_connections
+    assert witness.in_flight == 0
 
 
 async def test_attempts_do_not_multiply(victim: ValkeyServer, connect: Any, witness: Witness) -> None:
