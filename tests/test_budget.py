@@ -38,7 +38,6 @@ def test_it_pays_no_more_than_it_promises(budget: RetryBudget, events: str) -> N
             calls += event == "d"
             paid += grant
             assert paid <= calls * budget.ratio + budget.burst + 1e-6
-    assert (budget.spent, budget.denied) == (sum(granted), events.count("w") - sum(granted))
 
 
 def test_threads_pay_no_more_than_there_is() -> None:
@@ -52,7 +51,6 @@ def test_threads_pay_no_more_than_there_is() -> None:
             taken[number] += budget.withdraw()
 
     in_threads(work)
-    assert sum(taken) == budget.spent
     assert 990 <= sum(taken) <= 10 + 0.25 * 8 * 500
 
 

@@ -326,7 +326,7 @@ def test_impossible_numbers_are_refused() -> None:
 
 @each_backend
 def test_it_counts(backend: str) -> None:
-    """Further attempts, and those that the budget did not pay for."""
+    """Further attempts, those that the budget did not pay for, and what is left of it."""
     retry = Retry(attempts=3)
     for _ in range(3):
         outcome_of(backend, Backend(said("FAILURE")), retry)

@@ -22,7 +22,7 @@ class RetryBudget:
     Raises ConfigurationError for numbers that cannot be.
     """
 
-    __slots__ = ("burst", "denied", "ratio", "spent", "tokens")
+    __slots__ = ("burst", "ratio", "tokens")
 
     def __init__(self, ratio: float = 0.2, burst: float = 3.0) -> None:
         # Finagle, Envoy and failsafe-go allow 20 % too; the latter two a floor of 3.
@@ -35,8 +35,6 @@ class RetryBudget:
         self.ratio = ratio
         self.burst = burst
         self.tokens = float(burst)
-        self.spent = 0
-        self.denied = 0
 
     def __repr__(self) -> str:
         return f"RetryBudget(ratio={self.ratio:g}, burst={self.burst:g})"
@@ -51,10 +49,8 @@ class RetryBudget:
         """Whether there is enough for one more attempt, which is then paid."""
         with _lock:
             if self.tokens < 1:
-                self.denied += 1
                 return False
             self.tokens -= 1
-            self.spent += 1
             return True
 
     @property

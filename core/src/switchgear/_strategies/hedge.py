@@ -37,7 +37,9 @@ class Hedge(Strategy):
     budget: RetryBudget | None = field(default=None, metadata=CODE)
     _budget: RetryBudget = field(init=False, repr=False)
     _latencies: Latencies = field(init=False, repr=False)
+    _pays: bool = field(default=False, init=False, repr=False)  # there are no retries further out
     _hedged: int = field(default=0, init=False, repr=False)
+    _denied: int = field(default=0, init=False, repr=False)
     _won: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Hedge(Strategy):
             if call.budget is None:
                 call.budget = self._budget
                 self._budget.deposit()
+                self._pays = True
             if self.idempotent_only and not call.operation.idempotent:
                 return await next(call)
             delay = latencies.long if self.delay is None else self.delay
@@ -75,6 +78,7 @@ class Hedge(Strategy):
             with second:
                 await anyio.sleep(delay)
                 if call.budget is None or not call.budget.withdraw():
+                    self._denied += 1
                     return
                 self._hedged += 1
                 under_way = True
@@ -119,5 +123,5 @@ class Hedge(Strategy):
         return f"a second attempt{' of what is idempotent' if self.idempotent_only else ''} after {after}"
 
     def counts(self) -> Mapping[str, float]:
-        budget = self._budget
-        return {"hedges": self._hedged, "won": self._won, "denied": budget.denied, "budget": budget.available}
+        counted = {"hedges": self._hedged, "won": self._won, "denied": self._denied}
+        return counted | {"budget": self._budget.available} if self._pays else counted

@@ -54,6 +54,7 @@ class Retry(Strategy):
     _budget: RetryBudget = field(init=False, repr=False)
     _on: Callable[[Exception], bool] | None = field(init=False, repr=False)
     _retries: int = field(default=0, init=False, repr=False)
+    _denied: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._pauses = Pauses(self.initial, self.max, self.jitter, self.roll)
@@ -143,7 +144,10 @@ class Retry(Strategy):
         if call.attempt >= self.attempts or retry_after > self.max_retry_after:
             return None
         wait = retry_after + self._pauses.next(call.attempt, last)
-        if wait >= call.remaining() or call.budget is None or not call.budget.withdraw():
+        if wait >= call.remaining():
+            return None
+        if call.budget is None or not call.budget.withdraw():
+            self._denied += 1
             return None
         self._retries += 1
         return wait
@@ -159,4 +163,4 @@ class Retry(Strategy):
                 f"in all at most {budget.ratio:.0%} of the calls and {budget.burst:g}")  # fmt: skip
 
     def counts(self) -> Mapping[str, float]:
-        return {"retries": self._retries, "denied": self._budget.denied, "budget": self._budget.available}
+        return {"retries": self._retries, "denied": self._denied, "budget": self._budget.available}
