@@ -37,9 +37,12 @@ def test_what_flows_in_and_out(rate: float, burst: float, steps: list[tuple[floa
         if step == "give back":
             bucket.take(-units, now)
             level = min(burst, level + units)
-        elif wait == 0 or step == "wait":
-            bucket.take(units, now)
+        elif bucket.take_now(units, now):
+            assert step == "wait" or wait < 1e-6
             level -= units
+        else:
+            assert step == "take"
+            assert wait > 0
 
 
 @given(

@@ -39,6 +39,16 @@ class Bucket:
         seconds = max(full_at - room, self._held_until) - now
         return seconds if seconds > _NOW else 0.0
 
+    def take_now(self, units: float, now: float) -> bool:
+        """Take so many units, if they are there."""
+        if self._full_at > now or self._held_until > now or self._flow < self._rate:
+            if self.wait(units, now):
+                return False
+            self.take(units, now)
+        else:  # it is full
+            self._full_at = now + units / self._rate
+        return True
+
     def take(self, units: float, now: float) -> None:
         """Whether or not there are so many. A negative number gives back."""
         self._full_at = max(self._full_at, now) + units / self._flow

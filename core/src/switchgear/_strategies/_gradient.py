@@ -62,25 +62,28 @@ class Gradient:
         """Take in one call that is over: its latency in seconds, None if it was dropped, and how many were in flight
         when it began. True: the limit was looked at.
         """
-        calls = self._served + self._dropped
-        if calls == 0:
+        if self._most == 0:
             self._opened = now
-        self._most = max(self._most, in_flight)
+        if in_flight > self._most:  # noqa: PLR1730 - a fraction of what max costs
+            self._most = in_flight
         if latency is None:
             self._dropped += 1
         else:
             self._served += 1
-            if self._served % self._stride == 0:
-                self._latencies.append(latency)
-                if len(self._latencies) > _MOST_KEPT:
-                    del self._latencies[::2]
-                    self._stride *= 2
+            if self._stride == 1 or self._served % self._stride == 0:
+                self._keep(latency)
         took = now - self._opened
-        if took < _SECONDS or calls + 1 < max(_FEWEST, min(_CALLS, 5 * self.limit)):
+        if took < _SECONDS or self._served + self._dropped < max(_FEWEST, min(_CALLS, 5 * self.limit)):
             return False
         self._adjust(took)
         self._open(now)
         return True
+
+    def _keep(self, latency: float) -> None:
+        self._latencies.append(latency)
+        if len(self._latencies) > _MOST_KEPT:
+            del self._latencies[::2]
+            self._stride *= 2
 
     def _adjust(self, took: float) -> None:
         dropped = self._dropped / (self._served + self._dropped)

@@ -19,7 +19,9 @@ class Hint(NamedTuple):
     wait: float | None = None
 
 
-_NOTHING = Hint()
+NOTHING = Hint()
+#: What most functions return has no headers; to find that out by asking would cost more than all the rest.
+_SILENT = frozenset({type(None), bool, bytes, dict, float, int, list, str, tuple})
 
 
 def hint_of(answer: object, unit: str) -> Hint:
@@ -28,11 +30,13 @@ def hint_of(answer: object, unit: str) -> Hint:
     `retry-after-ms`, `retry-after` (seconds or a date), `x-ratelimit-remaining-UNIT` and `-limit-UNIT` as OpenAI has
     them; for requests also without a unit, and with `x-ratelimit-reset` (seconds or a date), as GitHub does.
     """
+    if type(answer) in _SILENT:
+        return NOTHING
     headers: Any = getattr(answer, "headers", None)
     if headers is None:
         headers = getattr(getattr(answer, "response", None), "headers", None)
     if not hasattr(headers, "get"):
-        return _NOTHING
+        return NOTHING
     wait = _wait(headers)
     suffix = "" if unit == "requests" and f"x-ratelimit-remaining-{unit}" not in headers else f"-{unit}"
     remaining = _number(headers.get(f"x-ratelimit-remaining{suffix}"))

@@ -26,12 +26,12 @@ class Meter:
         try:
             while True:
                 now = clock()
-                wait = self.bucket.wait(waiter.units, now) if self.line.first() is waiter else inf
-                if wait == 0:
-                    self.bucket.take(waiter.units, now)
+                first = self.line.first() is waiter
+                if first and self.bucket.take_now(waiter.units, now):
                     return True
                 if now >= waiter.deadline:
                     return False
+                wait = self.bucket.wait(waiter.units, now) if first else inf
                 event = anyio.Event()
                 waiter.wake = event.set
                 with anyio.move_on_after(min(wait, waiter.deadline - now)):

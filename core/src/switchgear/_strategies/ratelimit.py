@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, ClassVar, Literal
 
 from switchgear._call import Call
@@ -14,14 +14,9 @@ from switchgear._errors import CallNotPermitted, ConfigurationError
 from switchgear._pipeline import CODE, Bound, Next, Strategy
 from switchgear._scope import Scope, scope
 from switchgear._strategies._bucket import Bucket
-from switchgear._strategies._hints import Hint, hint_of
+from switchgear._strategies._hints import NOTHING, Hint, hint_of
 from switchgear._strategies._line import Waiter
 from switchgear._strategies._meter import Meter
-
-
-def _one(_call: Call) -> float:
-    return 1.0
-
 
 _KEYS: dict[str, Callable[[Call], Hashable]] = {
     "domain": lambda call: call.domain,
@@ -53,7 +48,7 @@ class RateLimit(Strategy):
     max_wait: float = 5.0  # as resilience4j's
     unit: str = "requests"
     by: Literal["service", "domain", "operation"] = "service"
-    cost: Callable[[Call], float] = field(default=_one, metadata=CODE, repr=False)
+    cost: Callable[[Call], float] | None = field(default=None, metadata=CODE, repr=False)
     used: Callable[[Any], float | None] | None = field(default=None, metadata=CODE, repr=False)
     key: Callable[[Call], Hashable] | None = field(default=None, metadata=CODE, repr=False)
     _meters: OrderedDict[Hashable, Meter] = field(default_factory=OrderedDict[Hashable, Meter], init=False, repr=False)
@@ -67,16 +62,16 @@ class RateLimit(Strategy):
             raise ConfigurationError(f"Nobody can wait for {self.max_wait} s. Give 0 or more.", "max_wait")
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
-        cost, key = self.cost, self.key or _KEYS.get(self.by)
+        cost, used, key = self.cost, self.used, self.key or _KEYS.get(self.by)
+        only = self.meter(-inf) if key is None else None
 
         async def ratelimit(call: Call) -> Any:
             clock = call.pipeline.clock
-            units, now = cost(call), clock()
-            meter = self.meter(now, None if key is None else key(call))
-            if meter.line.length or meter.bucket.wait(units, now):
+            now = clock()
+            units = 1.0 if cost is None else cost(call)
+            meter = only or self.meter(now, key(call))  # type: ignore[misc] # there is the one or the other
+            if meter.line.length or not meter.bucket.take_now(units, now):
                 await self._wait(call, meter, units, now)
-            else:
-                meter.bucket.take(units, now)
             try:
                 result = await next(call)
             except CallNotPermitted:
@@ -87,9 +82,11 @@ class RateLimit(Strategy):
                 wait = call.judge(exc).retry_after
                 self._obey(meter, hint if wait is None else hint._replace(wait=wait), clock())
                 raise
-            self._obey(meter, hint_of(result, self.unit), clock())
-            if self.used is not None and (used := self.used(result)) is not None:
-                self.charge(meter, used - units, clock())
+            hint = hint_of(result, self.unit)
+            if hint is not NOTHING:
+                self._obey(meter, hint, clock())
+            if used is not None and (came_to := used(result)) is not None:
+                self.charge(meter, came_to - units, clock())
             return result
 
         return ratelimit

@@ -19,26 +19,28 @@ class Acceptance:
     that what was long ago weighs little. Time comes in.
     """
 
-    __slots__ = ("_half_life", "_halved_at", "accepts", "requests")
+    __slots__ = ("_half_life", "_halve_at", "accepts", "requests")
 
     def __init__(self, half_life: float) -> None:
         self.requests = 0.0
         self.accepts = 0.0
         self._half_life = half_life
-        self._halved_at = 0.0
+        self._halve_at = 0.0
 
     def add(self, accepted: float, now: float) -> None:
-        self.age(now)
-        self.requests += 1
+        if now >= self._halve_at:
+            self.age(now)
+        self.requests += 1.0
         self.accepts += accepted
 
     def age(self, now: float) -> None:
-        if now - self._halved_at >= self._half_life:
-            halvings = (now - self._halved_at) // self._half_life
-            self._halved_at += halvings * self._half_life
-            left = 0.5 ** min(halvings, 100.0)
-            self.requests *= left
-            self.accepts *= left
+        if now < self._halve_at:
+            return
+        halvings = (now - self._halve_at) // self._half_life + 1
+        self._halve_at += halvings * self._half_life
+        left = 0.5 ** min(halvings, 100.0)
+        self.requests *= left
+        self.accepts *= left
 
 
 @dataclass(eq=False)
@@ -76,49 +78,59 @@ class Throttle(Strategy):
         self._acceptance = Acceptance(self.half_life)
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
+        seen, multiple = self._acceptance, self.multiple
+
         async def throttle(call: Call) -> Any:
-            self._admit(call)
+            if seen.requests > multiple * seen.accepts:  # which age does not change
+                self._consider(call)
             try:
                 result = await next(call)
             except Exception as exc:
                 self._settle(call, call.judge(exc))
                 raise
-            judge = call.pipeline.classify_result
-            self._settle(call, Verdict.SUCCESS if judge is None else judge(result))
+            self._served(call, result)
             return result
 
         return throttle
 
     def sync(self, next: SyncNext, /) -> SyncNext:  # noqa: A002
+        seen, multiple = self._acceptance, self.multiple
+
         def throttle(call: Call) -> Any:
-            self._admit(call)
+            if seen.requests > multiple * seen.accepts:
+                self._consider(call)
             try:
                 result = next(call)
             except Exception as exc:
                 self._settle(call, call.judge(exc))
                 raise
-            judge = call.pipeline.classify_result
-            self._settle(call, Verdict.SUCCESS if judge is None else judge(result))
+            self._served(call, result)
             return result
 
         return throttle
 
-    def _admit(self, call: Call) -> None:
-        seen = self._acceptance
-        if seen.requests <= self.multiple * seen.accepts:  # which age does not change
-            return
+    def _consider(self, call: Call) -> None:
+        """Refuse the call, perhaps."""
         if self.scope == "retries" and call.attempt == 1:
             return
         now = call.pipeline.clock()
         if self.roll() < self.chance(now):
             self._refused += 1
+            seen = self._acceptance
             reason = f"of {seen.requests:.0f} calls of late the backend accepted {seen.accepts:.0f}"
-            seen.add(0, now)
+            seen.add(0.0, now)
             raise call.refusal(self.name, reason)
+
+    def _served(self, call: Call, result: object) -> None:
+        pipeline = call.pipeline
+        if pipeline.classify_result is None:
+            self._acceptance.add(1.0, pipeline.clock())
+        else:
+            self._settle(call, pipeline.classify_result(result))
 
     def _settle(self, call: Call, verdict: Verdict) -> None:
         if verdict.name != "IGNORED":
-            self._acceptance.add(verdict.name == "SUCCESS", call.pipeline.clock())
+            self._acceptance.add(float(verdict.name == "SUCCESS"), call.pipeline.clock())
 
     def chance(self, now: float) -> float:
         """The probability with which a call is refused at a moment."""
