@@ -508,7 +508,7 @@ class Stopwatch:
     """Wants to hear of every call, in whatever order: the door stays open, and none passes it unseen."""
 
     def on_outcome(self, *outcome: object) -> None:
-        assert len(outcome) == 5
+        assert len(outcome) == 6
 
 
 class Watcher:

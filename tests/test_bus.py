@@ -62,7 +62,8 @@ def test_an_object_that_hears_nothing_is_refused() -> None:
         Bus().subscribe(Deaf())
     assert str(error.value) == (
         "Deaf observes nothing: it has none of the methods on_transition, on_trip_suppressed, on_refused, on_settled, "
-        "on_level_changed, on_self_suspected, on_heartbeat, on_outcome, on_injected."
+        "on_level_changed, on_self_suspected, on_heartbeat, on_outcome, on_injected, on_retried, on_hedged, "
+        "on_limited, on_degraded."
     )
 
 

@@ -12,7 +12,7 @@ from switchgear.testing import VirtualClock
 from tests.backends import GET, Client, backend_of
 from tests.support import DOWN, SMALL, Said, as_said, fail, succeed
 
-Outcome = tuple[str, str, str, str, float]
+Outcome = tuple[str, str, str, str, str, float]
 
 
 class Stopwatch:
@@ -21,8 +21,10 @@ class Stopwatch:
     def __init__(self) -> None:
         self.heard: list[Outcome] = []
 
-    def on_outcome(self, service: str, domain: str, operation: str, verdict: Verdict, seconds: float) -> None:
-        self.heard.append((service, domain, operation, verdict.name, seconds))
+    def on_outcome(
+        self, service: str, domain: str, operation: str, operation_class: str, verdict: Verdict, seconds: float
+    ) -> None:
+        self.heard.append((service, domain, operation, operation_class, verdict.name, seconds))
 
 
 class Board:
@@ -52,8 +54,8 @@ def test_every_outcome_is_told_with_the_time_it_took(verdict: Verdict) -> None:
         board.call(seconds=0.5)
     board.call(verdict, 0.25, "a")
     board.call(verdict, 0.25)
-    assert watch.heard[:8] == [("it", "", "toy.get", "SUCCESS", 0.5)] * 8
-    assert watch.heard[8:] == [("it", domain, "toy.get", verdict.name, 0.25) for domain in ("a", "")]
+    assert watch.heard[:8] == [("it", "", "toy.get", "read", "SUCCESS", 0.5)] * 8
+    assert watch.heard[8:] == [("it", domain, "toy.get", "read", verdict.name, 0.25) for domain in ("a", "")]
 
 
 def test_a_timed_call_is_counted_as_if_it_were_not() -> None:
@@ -102,7 +104,7 @@ def test_a_call_that_two_breakers_judge_is_told_once() -> None:
     board.clock.advance(1.0)
     assert board.service.group.state is State.HALF_OPEN
     board.call(seconds=0.125)
-    assert [outcome[4] for outcome in watch.heard] == [0.125]
+    assert [outcome[5] for outcome in watch.heard] == [0.125]
 
 
 def test_a_stream_took_as_long_as_its_head() -> None:
@@ -114,7 +116,7 @@ def test_a_stream_took_as_long_as_its_head() -> None:
     permit.first_chunk()
     board.clock.advance(60.0)
     permit.succeed()
-    assert watch.heard == [("it", "", "toy.get", "SUCCESS", 0.5)]
+    assert watch.heard == [("it", "", "toy.get", "read", "SUCCESS", 0.5)]
 
 
 def test_who_leaves_hears_no_more_and_calls_are_as_before() -> None:
@@ -146,7 +148,7 @@ def test_a_breaker_alone_tells_of_its_calls(warm: int) -> None:
         breaker.call(_served).send(None)
     with pytest.raises(Said):
         breaker(_down)()
-    assert [outcome[3] for outcome in watch.heard] == ["SUCCESS", "SUCCESS", "FAILURE", "SUCCESS", "FAILURE"]
+    assert [outcome[4] for outcome in watch.heard] == ["SUCCESS", "SUCCESS", "FAILURE", "SUCCESS", "FAILURE"]
 
 
 async def _served() -> None: ...

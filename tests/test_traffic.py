@@ -166,7 +166,7 @@ def test_domains_that_a_stranger_makes_up_take_no_memory_without_end() -> None:
     board = Board(BreakerConfig())
     board.look()
     for number in range(5000):
-        board.onlooker.on_outcome("toy", str(number), "toy.get", Verdict.SUCCESS, 0.1)
+        board.onlooker.on_outcome("toy", str(number), "toy.get", "read", Verdict.SUCCESS, 0.1)
     assert len(board.onlooker._latencies) == 4096
     board.clock.advance(20.0)
     board.look()

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from switchgear import CallNotPermitted, ConfigurationError, State, Switchgear
-from switchgear._events import Injected
+from switchgear._call_events import Injected
 from switchgear._pipeline import Pipeline
 from switchgear._strategies._injections import Behaviour, Fault, Injection, Latency, Outcome, PoolStarve, StreamCut
 from switchgear._strategies.bulkhead import Bulkhead

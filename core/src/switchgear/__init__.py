@@ -22,7 +22,7 @@ from switchgear._errors import (
     PluginError,
     SwitchgearError,
 )
-from switchgear._events import Beat, Injected, Reason, Refused, Settled, Transition, TripSuppressed
+from switchgear._events import Beat, Reason, Refused, Settled, Transition, TripSuppressed
 from switchgear._permit import Permit
 from switchgear._state import State
 from switchgear._verdict import Verdict
@@ -31,6 +31,7 @@ from switchgear._window import CountWindow, TimeWindow
 if TYPE_CHECKING:
     from switchgear._budget import RetryBudget
     from switchgear._call import remaining
+    from switchgear._call_events import Hedged, Injected, Limited, Retried
     from switchgear._criticality import Criticality
     from switchgear._default_pipeline import default_pipeline
     from switchgear._degradation import Assessment, SelfSuspicion
@@ -83,10 +84,12 @@ __all__ = [
     "Explanation",
     "Fallback",
     "Hedge",
+    "Hedged",
     "Injected",
     "Level",
     "LevelChange",
     "LimitExceeded",
+    "Limited",
     "MissingDependency",
     "Observer",
     "Permit",
@@ -97,6 +100,7 @@ __all__ = [
     "Reason",
     "Refused",
     "Report",
+    "Retried",
     "Retry",
     "RetryBudget",
     "SelfSuspicion",
@@ -138,11 +142,15 @@ _LATER = {
     "Explanation": "switchgear._snapshot",
     "Fallback": "switchgear._strategies.fallback",
     "Hedge": "switchgear._strategies.hedge",
+    "Hedged": "switchgear._call_events",
+    "Injected": "switchgear._call_events",
     "Level": "switchgear._level",
     "LevelChange": "switchgear._level",
+    "Limited": "switchgear._call_events",
     "Pipeline": "switchgear._pipeline",
     "RateLimit": "switchgear._strategies.ratelimit",
     "Report": "switchgear._report",
+    "Retried": "switchgear._call_events",
     "Retry": "switchgear._strategies.retry",
     "RetryBudget": "switchgear._budget",
     "SelfSuspicion": "switchgear._degradation",

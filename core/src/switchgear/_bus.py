@@ -30,6 +30,10 @@ _METHODS = (
     "on_heartbeat",
     "on_outcome",
     "on_injected",
+    "on_retried",
+    "on_hedged",
+    "on_limited",
+    "on_degraded",
 )
 
 
@@ -41,13 +45,14 @@ class Event(Protocol):
 
 class Observer(Protocol):
     """Any object with one or more of `on_transition(event)`, `on_trip_suppressed(event)`, `on_refused(event)`,
-    `on_settled(event)`, `on_level_changed(event)`, `on_self_suspected(event)`, `on_heartbeat(event)` and
-    `on_injected(event)`. They are called on the thread or task that caused the event, outside any lock, in the order of
-    the decisions of each breaker; so they should be quick, and must not block.
+    `on_settled(event)`, `on_level_changed(event)`, `on_self_suspected(event)`, `on_heartbeat(event)`,
+    `on_injected(event)`, `on_retried(event)`, `on_hedged(event)`, `on_limited(event)`, `on_degraded(event)`. They are
+    called on the thread or task that caused the event, outside any lock, in the order of the decisions of each breaker
+    (only a refusal may be told after what came later, on another thread); so they should be quick, and must not block.
 
     Listening to `on_settled` costs: each call then takes the locked way. Who wants the calls and not their order has
-    `on_outcome(service, domain, operation, verdict, seconds)` instead, which is more than ten times cheaper: nothing is
-    built for it, and it is told when a call ends, perhaps before an event that came first.
+    `on_outcome(service, domain, operation, operation_class, verdict, seconds)` instead, which is more than ten times
+    cheaper: nothing is built for it, and it is told when a call ends, perhaps before an event that came first.
     """
 
 
@@ -98,11 +103,13 @@ class Bus:
             except Exception:  # noqa: BLE001 - an observer is foreign code; whatever it raises must not reach the call
                 self._failed(observer, type(event).__name__)
 
-    def outcome(self, breaker: str, domain: str, operation: str, verdict: Verdict, seconds: float) -> None:
+    def outcome(  # noqa: PLR0917 - the facts of one outcome
+        self, breaker: str, domain: str, operation: str, operation_class: str, verdict: Verdict, seconds: float
+    ) -> None:
         """Tell all who listen of a call's outcome, as `publish` does."""
         for observer, method in self._listeners.get("on_outcome", ()):
             try:
-                method(breaker, domain, operation, verdict, seconds)
+                method(breaker, domain, operation, operation_class, verdict, seconds)
             except Exception:  # noqa: BLE001 - as above
                 self._failed(observer, "an outcome")
 

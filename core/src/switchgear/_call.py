@@ -105,11 +105,24 @@ class Call:
 
     def refusal(self, strategy: str, reason: str, retry_after: float | None = None) -> LimitExceeded:
         """The error of a strategy that does not let this call in: the client's own kind, where a plugin has set one.
-        `retry_after` in seconds, where it is known when there will be room.
+        Observers are told. `retry_after` in seconds, where it is known when there will be room.
         """
+        from switchgear._call_events import Limited
+
         pipeline = self.pipeline
+        self.tell(Limited, strategy=strategy, reason=reason, retry_after=retry_after)
         refusal = LimitExceeded.of(pipeline.refusal)
         return refusal(pipeline.name, self.domain, strategy, retry_after, reason)
+
+    def tell(self, kind: type[Any], **facts: Any) -> None:
+        """Let observers know what a strategy does about this call: an event of `_call_events`, made of these facts if
+        anybody listens.
+        """
+        pipeline = self.pipeline
+        if pipeline.bus.hears(kind):
+            event = kind(service=pipeline.name, domain=self.domain, operation=self.operation.name,
+                         at=pipeline.clock(), **facts)  # fmt: skip
+            pipeline.bus.publish(event)
 
 
 _current: ContextVar[Call | None] = ContextVar("switchgear_call", default=None)

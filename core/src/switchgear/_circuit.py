@@ -321,17 +321,13 @@ class CircuitBreaker:
         """The locked way in."""
         machine = self._machine
         bolt = machine.bolt
-        if bolt is not None and now < bolt.until and (self._bus is None or not self._bus.hears(Refused)):
+        if bolt is not None and now < bolt.until:
             next(bolt.refused)
-            retry_after = bolt.until - now
-            raise refusal(
-                machine.name,
-                machine.domain,
-                bolt.state,
-                retry_after if retry_after < inf else None,
-                bolt.detail,
-                bolt.causes,
-            )
+            left = bolt.until - now
+            retry_after = left if left < inf else None
+            if self._bus is not None and self._bus.hears(Refused):
+                self._bus.publish(self._refused(operation, bolt.state, retry_after, now))
+            raise refusal(machine.name, machine.domain, bolt.state, retry_after, bolt.detail, bolt.causes)
         refused = None
         with _lock:
             if _left:
@@ -340,21 +336,16 @@ class CircuitBreaker:
             if ticket is None:
                 refused = machine.refusal(now)
                 if self._bus is not None and self._bus.hears(Refused):
-                    machine.tell(
-                        Refused(
-                            breaker=self.name,
-                            domain=self.domain,
-                            operation=operation,
-                            state=refused[0],
-                            retry_after=refused[1],
-                            at=now,
-                        )
-                    )
+                    machine.tell(self._refused(operation, refused[0], refused[1], now))
         if machine.events is not None:
             self._deliver()
         if refused is not None:
             raise refusal(machine.name, machine.domain, *refused)
         return cast("Ticket", ticket)
+
+    def _refused(self, operation: str, state: State, retry_after: float | None, now: float) -> Refused:
+        return Refused(breaker=self.name, domain=self.domain, operation=operation, state=state,
+                       retry_after=retry_after, at=now)  # fmt: skip
 
     def settle(  # noqa: PLR0917 - the facts of one outcome
         self,
@@ -378,7 +369,7 @@ class CircuitBreaker:
         if self._machine.events is not None:
             self._deliver()
         if lane.timed:
-            self._tell(operation, verdict, self.clock() - started if latency is None else latency)
+            self._tell(lane, operation, verdict, self.clock() - started if latency is None else latency)
         if verdict.service_wide and in_time and self._group is not None:
             self._group.said_of_all(self, verdict)
 
@@ -429,12 +420,13 @@ class CircuitBreaker:
         if now >= ticket.until or latency >= lane.slow or latency >= lane.tolerated:
             return False
         next(ticket.ok)
-        self._tell(operation, Verdict.SUCCESS, latency)
+        self._tell(lane, operation, Verdict.SUCCESS, latency)
         return True
 
-    def _tell(self, operation: str, verdict: Verdict, seconds: float) -> None:
+    def _tell(self, lane: Lane, operation: str, verdict: Verdict, seconds: float) -> None:
         if self._bus is not None:
-            self._bus.outcome(self._machine.name, self._machine.domain, operation, verdict, seconds)
+            machine = self._machine
+            self._bus.outcome(machine.name, machine.domain, operation, lane.operation_class, verdict, seconds)
 
     def failed(self, ticket: Ticket, lane: Lane, started: float, exc: BaseException) -> None:
         exc = cause_of(exc, self.name)

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,8 @@ class Degraded:
     """A call was answered from elsewhere. `source` says from where ("stale", "value", or a function's name), `age` how
     many seconds old the answer is, where that is known, and `cause` why, as text.
     """
+
+    heard_by: ClassVar = "on_degraded"
 
     service: str
     operation: str

@@ -93,22 +93,6 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injected:
-    """Something went wrong on purpose: chaos interfered with a call. `injection` is how ("fault", "latency", ...), and
-    `reason` why somebody switched it on.
-    """
-
-    heard_by: ClassVar = "on_injected"
-
-    service: str
-    domain: str
-    operation: str
-    injection: str
-    reason: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
     """A heartbeat of an entered gear: one each second, and at once when a breaker has moved."""
 

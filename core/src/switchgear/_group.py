@@ -112,6 +112,14 @@ class BreakerGroup:
         branch = self._branches.get(domain)
         return self.main.machine_state not in _REFUSING and (branch is None or branch.machine_state not in _REFUSING)
 
+    def limited(self, operation: str, domain: str, by: str, reason: str) -> None:
+        """Let observers know of a call that is refused before any breaker is asked."""
+        from switchgear._call_events import Limited  # put off: most breakers never meet one
+
+        if self._bus is not None and self._bus.hears(Limited):
+            self._bus.publish(Limited(service=self.name, domain=domain, operation=operation, strategy=by, reason=reason,
+                                      retry_after=None, at=self._clock()))  # fmt: skip
+
     # -- what the branches tell ----------------------------------------------------------------------------------
 
     def moved(self, branch: CircuitBreaker) -> None:

@@ -102,7 +102,7 @@ class Service:
         if here is not None:
             if self in here.probing:
                 return _Covered(self.group, operation)
-            self._check_scope(here, domain)
+            self._check_scope(here, operation, domain)
         return self.group.acquire(operation.name, operation.klass, domain, self.refusal)
 
     def heard(self, domain: str, answer: object) -> None:
@@ -118,7 +118,7 @@ class Service:
         with self.admit(operation, domain) as permit, within(probing=(*(scope.get() or Scope()).probing, self)):
             yield permit
 
-    def _check_scope(self, here: Scope, domain: str) -> None:
+    def _check_scope(self, here: Scope, operation: Operation, domain: str) -> None:
         """Refuse what the scope of the call forbids, and what is shed under the present pressure."""
         if why := here.forbidden.get(self.name) or here.forbidden.get(f"{self.name}[{domain}]"):
             raise self.refusal(self.name, domain, self.group.main.machine_state, None, why)
@@ -133,10 +133,12 @@ class Service:
         for what, share in self._read(self.backend.saturation, "saturation"):
             used[what] = max(share, used.get(what, 0.0))
         if self.pipeline is not None:
+            self.group.limited(operation.name, domain, "scope", why)
             used |= self.pipeline.saturations()
         return used
 
     def _read(self, of: Callable[[Any], Mapping[str, float]] | None, what: str) -> Iterator[tuple[str, float]]:
+            self.group.limited(operation.name, domain, fullest, reason)
         """What each client that is alive says."""
         if of is None:
             return

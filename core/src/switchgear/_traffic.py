@@ -80,7 +80,9 @@ class Onlooker:
         if leave is not None:
             leave()
 
-    def on_outcome(self, service: str, domain: str, operation: str, verdict: Verdict, seconds: float) -> None:
+    def on_outcome(
+        self, service: str, domain: str, operation: str, _class: str, verdict: Verdict, seconds: float
+    ) -> None:
         now = self._clock()
         if now > self._until:
             self.close()

@@ -10,9 +10,9 @@ from math import isfinite
 from typing import Any, ClassVar
 
 from switchgear._call import Call
+from switchgear._call_events import Injected
 from switchgear._clock import Clock, monotonic
 from switchgear._errors import ConfigurationError
-from switchgear._events import Injected
 from switchgear._pipeline import CODE, Next, Strategy
 from switchgear._strategies import _injections as injections
 from switchgear._strategies._injections import Injection
@@ -112,7 +112,7 @@ class Chaos(Strategy):
         for experiment in self._experiments:
             if experiment.concerns(call) and self.roll() < experiment.rate:
                 self._injected[experiment.injection.name] += 1
-                self._tell(call, experiment)
+                call.tell(Injected, injection=experiment.injection.name, reason=experiment.reason)
                 return await self._inject(experiment.injection, call, next)
         return await next(call)
 
@@ -125,15 +125,6 @@ class Chaos(Strategy):
             if permit is not None:
                 permit.succeed(result)
             return result
-
-    def _tell(self, call: Call, experiment: Experiment) -> None:
-        pipeline = call.pipeline
-        if pipeline.bus.hears(Injected):
-            event = Injected(
-                service=pipeline.name, domain=call.domain, operation=call.operation.name,
-                injection=experiment.injection.name, reason=experiment.reason, at=pipeline.clock(),
-            )  # fmt: skip
-            pipeline.bus.publish(event)
 
     def describe(self) -> str:
         going_on = [f"{each.injection.name} into {each.rate:.1%} of calls ({each.reason})" for each in self.experiments]

@@ -101,8 +101,10 @@ class Fallback(Strategy):
         if self._stand_in is not None and source == "function":
             source = self._stand_in.name
         cause = ": ".join(filter(None, describe(exc)))
-        tell(Degraded(service=call.pipeline.name, operation=call.operation.name, domain=call.domain,
-                      source=source, age=age, cause=cause))  # fmt: skip
+        told = Degraded(service=call.pipeline.name, operation=call.operation.name, domain=call.domain,
+                        source=source, age=age, cause=cause)  # fmt: skip
+        tell(told)
+        call.pipeline.bus.publish(told)
         return answer
 
     def bound(self, inner: Bound, /) -> Bound:

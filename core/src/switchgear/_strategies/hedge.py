@@ -11,6 +11,7 @@ import anyio
 
 from switchgear._budget import RetryBudget
 from switchgear._call import Call
+from switchgear._call_events import Hedged
 from switchgear._errors import ConfigurationError
 from switchgear._pipeline import CODE, Bound, Next, Strategy
 from switchgear._strategies._latencies import Latencies
@@ -81,6 +82,7 @@ class Hedge(Strategy):
                     self._denied += 1
                     return
                 self._hedged += 1
+                call.tell(Hedged, after=delay)
                 under_way = True
                 again = call.again()
                 again.enter()

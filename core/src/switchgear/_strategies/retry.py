@@ -13,6 +13,7 @@ import anyio
 
 from switchgear._budget import RetryBudget
 from switchgear._call import Call
+from switchgear._call_events import Retried
 from switchgear._errors import CallNotPermitted, ConfigurationError, LimitExceeded
 from switchgear._pipeline import CODE, Bound, Next, Strategy, SyncNext
 from switchgear._strategies._on import On, matching
@@ -123,12 +124,12 @@ class Retry(Strategy):
         if isinstance(exc, CallNotPermitted):
             # It was not tried, so doing it twice is no question; but a breaker that refused will refuse again.
             after = exc.retry_after if isinstance(exc, LimitExceeded) else None
-            return None if after is None else self._wait(call, after, last)
+            return None if after is None else self._wait(call, after, last, exc)
         if self.idempotent_only and not call.operation.idempotent:
             return None
         verdict = call.judge(exc)
         again = verdict.name in _AGAIN if self._on is None else self._on(exc)
-        return self._wait(call, verdict.retry_after or 0.0, last) if again else None
+        return self._wait(call, verdict.retry_after or 0.0, last, exc) if again else None
 
     def _after_result(self, call: Call, result: object, last: float) -> float | None:
         judge = call.pipeline.classify_result
@@ -140,7 +141,7 @@ class Retry(Strategy):
         again = verdict.name in _AGAIN if self.on_result is None else self.on_result(result)
         return self._wait(call, verdict.retry_after or 0.0, last) if again else None
 
-    def _wait(self, call: Call, retry_after: float, last: float) -> float | None:
+    def _wait(self, call: Call, retry_after: float, last: float, exc: Exception | None = None) -> float | None:
         if call.attempt >= self.attempts or retry_after > self.max_retry_after:
             return None
         wait = retry_after + self._pauses.next(call.attempt, last)
@@ -150,6 +151,8 @@ class Retry(Strategy):
             self._denied += 1
             return None
         self._retries += 1
+        cause = "its result" if exc is None else type(exc).__name__
+        call.tell(Retried, attempt=call.attempt + 1, wait=wait, cause=cause)
         return wait
 
     def bound(self, inner: Bound, /) -> Bound:

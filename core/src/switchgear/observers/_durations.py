@@ -28,7 +28,9 @@ class Durations:
         self._places: dict[tuple[str, str, str], tuple[Labels, Histogram]] = {}
         self._fresh: set[tuple[Labels, int]] = set()  # of one bucket, one exemplar between two readings is enough
 
-    def on_outcome(self, service: str, _domain: str, operation: str, verdict: Verdict, seconds: float) -> None:
+    def on_outcome(
+        self, service: str, _domain: str, operation: str, _class: str, verdict: Verdict, seconds: float
+    ) -> None:
         found = self._places.get((service, operation, verdict.name))
         labels, histogram = found or self._find(service, operation, verdict.name)
         bucket = histogram.observe(seconds)
