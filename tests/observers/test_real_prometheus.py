@@ -7,10 +7,11 @@ import re
 import shutil
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import anyio
 import anyio.to_thread
@@ -65,8 +66,12 @@ class PrometheusServer(Server):
 
     async def ask(self, what: str) -> Any:
         def get() -> Any:
-            with urlopen(f"http://127.0.0.1:{self.port}/api/v1/{what}", timeout=5) as response:
-                return json.load(response)["data"]
+            with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as connection:
+                connection.request("GET", f"/api/v1/{what}")
+                with connection.getresponse() as response:
+                    if response.status != HTTPStatus.OK:  # it is starting
+                        raise OSError(response.reason)
+                    return json.load(response)["data"]
 
         return await anyio.to_thread.run_sync(get)
 

@@ -72,12 +72,13 @@ def test_counters_never_fall() -> None:
     totals = []
     for number in range(MOST_DOMAINS):
         board.call(domain=f"d{number}")
-        totals.append(sum(read(recorder, "breaker_calls").values()))
+        if number % 32 == 0:
+            totals.append(sum(read(recorder, "breaker_calls").values()))
     assert "first" not in board.service().group.branches
     board.call(domain="first")
     calls = read(recorder, "breaker_calls")
     assert calls["it", "first", "success"] == 4
-    assert totals == list(range(4, MOST_DOMAINS + 4))
+    assert totals == list(range(4, MOST_DOMAINS + 4, 32))
     assert sum(calls.values()) == MOST_DOMAINS + 4
 
 
