@@ -183,6 +183,13 @@ def test_a_strategy_that_makes_no_coroutine_function_is_found_at_once() -> None:
         Pipeline(Wrong())
 
 
+def test_what_is_no_strategy_is_found_at_once() -> None:
+    """A breaker by itself, for one."""
+    breaker: Any = CircuitBreaker("b")
+    with pytest.raises(ConfigurationError, match=r"<CircuitBreaker b CLOSED> is no strategy. A breaker goes in as"):
+        Pipeline(Retry(), breaker)
+
+
 # -- order -----------------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,21 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, assert_type
 
-from switchgear import CallNotPermitted, CircuitBreaker, Permit, State, circuit
+from switchgear import (
+    CallNotPermitted,
+    CircuitBreaker,
+    Degraded,
+    Permit,
+    Pipeline,
+    Retry,
+    State,
+    Timeout,
+    circuit,
+    default_pipeline,
+    degraded,
+    remaining,
+    retry,
+)
 
 breaker = CircuitBreaker("b")
 
@@ -73,3 +87,34 @@ async def uses() -> None:
 
 #: What takes a function of the undecorated type takes the decorated one.
 looks_up: Callable[[str], bytes] = lookup
+
+
+@Pipeline(Retry(), Timeout(1.0), idempotent=True)
+async def fetch_again(symbol: str, *, tries: int = 0) -> float:
+    return float(symbol) + tries
+
+
+@retry(on=OSError, attempts=3)
+def read(path: str) -> bytes:
+    return path.encode()
+
+
+async def pipelines() -> None:
+    assert_type(await fetch_again("1", tries=2), float)
+    assert_type(read("a"), bytes)
+    assert_type(await Pipeline(Retry()).call(fetch, "1", retries=2), float)
+    assert_type(await default_pipeline(breaker).call(fetch, "1"), float)
+    assert_type(await retry(on=(OSError, ValueError)).call(fetch, "1"), float)
+    retry(on=lambda exc: str(exc) == "busy", on_result=lambda result: result is None)
+    with degraded() as answers:
+        assert_type(answers, list[Degraded])
+    assert_type(remaining(), float)
+
+    await fetch_again(1)  # type: ignore[arg-type]
+    read()  # type: ignore[call-arg]
+    await Pipeline(Retry()).call(fetch, 1)  # type: ignore[arg-type]
+    await Pipeline(Retry()).call(lookup, "a")  # type: ignore[arg-type]
+    retry(on=KeyboardInterrupt)  # type: ignore[arg-type]
+    Retry(jitter="none")  # type: ignore[arg-type]
+    Timeout({"raed": 1.0})  # type: ignore[dict-item]
+    Pipeline(breaker)  # type: ignore[arg-type]

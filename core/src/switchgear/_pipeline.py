@@ -115,6 +115,9 @@ class Pipeline:
         clock: Clock = monotonic,
         bus: Bus | None = None,
     ) -> None:
+        for given in strategies:
+            if not isinstance(given, Strategy):  # pyright: ignore[reportUnnecessaryIsInstance] - not everybody checks
+                raise ConfigurationError(f"{given!r} is no strategy. A breaker goes in as Breaker(breaker).")
         self.strategies = strategies
         self.name = name
         self.operation = Operation(name=name, idempotent=idempotent)
