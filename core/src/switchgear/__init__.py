@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from switchgear._gear import Switchgear
     from switchgear._graph import Capability
     from switchgear._group import BreakerGroup
+    from switchgear._instrument import Instrumentation, instrument
     from switchgear._level import Level, LevelChange
     from switchgear._manager import DegradationManager
     from switchgear._pipeline import Pipeline, Strategy
+    from switchgear._process import process_gear
     from switchgear._report import Report, Status
     from switchgear._retry import retry
     from switchgear._scope import criticality
@@ -86,6 +88,7 @@ __all__ = [
     "Hedge",
     "Hedged",
     "Injected",
+    "Instrumentation",
     "Level",
     "LevelChange",
     "LimitExceeded",
@@ -122,6 +125,8 @@ __all__ = [
     "criticality",
     "default_pipeline",
     "degraded",
+    "instrument",
+    "process_gear",
     "remaining",
     "retry",
 ]
@@ -144,6 +149,7 @@ _LATER = {
     "Hedge": "switchgear._strategies.hedge",
     "Hedged": "switchgear._call_events",
     "Injected": "switchgear._call_events",
+    "Instrumentation": "switchgear._instrument",
     "Level": "switchgear._level",
     "LevelChange": "switchgear._level",
     "Limited": "switchgear._call_events",
@@ -164,6 +170,8 @@ _LATER = {
     "criticality": "switchgear._scope",
     "default_pipeline": "switchgear._default_pipeline",
     "degraded": "switchgear._degraded",
+    "instrument": "switchgear._instrument",
+    "process_gear": "switchgear._process",
     "remaining": "switchgear._call",
     "retry": "switchgear._retry",
 }

@@ -49,6 +49,11 @@ def read_toml(path: str | PathLike[str], environ: Mapping[str, str] | None = Non
     return _read(fspath(path), resolve(read_tables(path), environ, errors), {}, errors, environ)
 
 
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Whether the environment says anything of what there is."""
+    return bool(environ.get(FILE)) or any(name.startswith(PREFIX) for name in environ)
+
+
 def read_environment(environ: Mapping[str, str] | None = None) -> GearConfig:
     """The configuration in the environment: SWITCHGEAR_CONFIG names a file, SWITCHGEAR__SERVICES__... set single keys.
 
@@ -56,7 +61,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> GearConfig:
     """
     environ = os.environ if environ is None else environ
     path = environ.get(FILE)
-    if not path and not any(name.startswith(PREFIX) for name in environ):
+    if not is_configured(environ):
         problem = f"Nothing is configured. Set {FILE} to the path of a file, or single keys with {PREFIX}SERVICES__..."
         raise ConfigurationError(problem)
     errors: list[ConfigurationError] = []

@@ -12,12 +12,13 @@ from switchgear._breaker_config import BreakerConfig
 from switchgear._errors import nearest
 from switchgear._order import ORDER
 from switchgear._pipeline import Strategy
-from switchgear._spec import CLOSED_LABELS, Backend, Metric, Operation, OperationClass
+from switchgear._spec import CLOSED_LABELS, Backend, Instrument, Metric, Operation, OperationClass
 
 AnyBackend = Backend[Any, Any]
 
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_METHOD = re.compile(r"\w+(\.\w+)*:\w+\.\w+")
 
 
 class Misdeclared(Exception):
@@ -87,8 +88,9 @@ def _check(backend: AnyBackend) -> None:
     expect("settings", "a dataclass", lambda value: isinstance(value, type) and is_dataclass(value))
     for field in ("connect", "guard", "classify"):
         expect(field, "a function", callable)
-    for field in ("classify_result", "probe", "identify", "gauges", "saturation", "limits", "permissions"):
+    for field in ("classify_result", "owner", "probe", "identify", "gauges", "saturation", "limits", "permissions"):
         expect(field, "a function or None", lambda value: value is None or callable(value))
+    expect("instrument", "an Instrument whose made_by names module:Class.method, or None", _is_instrument)
     expect("operations", "a tuple of Operation", _tuple_of(Operation))
     expect("metrics", "a tuple of Metric", _tuple_of(Metric))
     expect("recommended", "a BreakerConfig", lambda value: isinstance(value, BreakerConfig))
@@ -110,6 +112,10 @@ def _check(backend: AnyBackend) -> None:
         raise Misdeclared(
             f"The annotations of its settings {backend.settings.__name__} cannot be read: {exc}."
         ) from exc
+
+
+def _is_instrument(value: object) -> bool:
+    return value is None or (isinstance(value, Instrument) and all(map(_METHOD.fullmatch, value.made_by)))
 
 
 def _problem(metric: Metric) -> str:

@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from os import PathLike
+from threading import RLock
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 import anyio
 
+from switchgear._assemble import assemble
 from switchgear._breaker_config import BreakerConfig
 from switchgear._bus import Bus
 from switchgear._circuit import CircuitBreaker
 from switchgear._clock import Clock, monotonic
 from switchgear._criticality import Criticality
-from switchgear._default_pipeline import fresh, with_breaker
 from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
 from switchgear._gate import Gate, gate
 from switchgear._graph import Capability
 from switchgear._group import BreakerGroup
 from switchgear._heartbeat import Heartbeat
 from switchgear._level import Level
+from switchgear._lock import fork_safe
 from switchgear._manager import DegradationManager
-from switchgear._pipeline import Pipeline, Strategy
+from switchgear._naming import Names
+from switchgear._pipeline import Strategy
 from switchgear._prober import Prober
 from switchgear._redact import redact
 from switchgear._report import Report
-from switchgear._score import HealthConfig
 from switchgear._service import Service
 from switchgear._spec import Backend
 
@@ -41,6 +43,9 @@ T = TypeVar("T")
 
 #: What a plugin says of its settings may be a paragraph, in characters.
 _LONGEST = 1000
+
+#: Clients may be made, and guarded, by several threads at once. One for all gears: nobody waits for it but those.
+_guarding = fork_safe(RLock())
 
 #: Closing all clients may take so long, in seconds, even when the application is being cancelled.
 _CLOSING = 10.0
@@ -61,9 +66,11 @@ class Switchgear:
         #: What the application can still offer, why, and an operator's say in it.
         self.degradation = DegradationManager(clock=clock, bus=self._bus)
         self._bus.subscribe(self.degradation)
+        self._configured = {service.name: service for service in config.services} if config else {}
         if config is not None:
             requires = {service.name: service.requires for service in config.services}
             self.degradation.declare(requires, config.capabilities)
+        self._names = Names(list(self._configured.values()))
         self._heartbeat: Heartbeat | None = None
         self._services: dict[str, Service] = {}
         self._clients: dict[str, Any] = {}
@@ -95,15 +102,11 @@ class Switchgear:
         # Entered first, so left last: scopes are nested. It has no effect until the gear is closed.
         self._closing = self._stack.enter_context(anyio.CancelScope())
         try:
-            for configured in self._config.services if self._config else ():
+            for configured in self._configured.values():
                 with _in_words(configured):
                     client = await self._stack.enter_async_context(configured.backend.connect(configured.settings))
-                self._guard(
-                    client, configured.backend, configured.name, breaker=configured.breaker, health=configured.health,
-                    pipeline=None if configured.pipeline is None else fresh(configured.pipeline),
-                )  # fmt: skip
-            prober = Prober(lambda: [(service, self._clients[name]) for name, service in list(self._services.items())])
-            self._heartbeat = Heartbeat(prober, self.degradation, self.clock, self._bus)
+                self.guard(client, configured.backend, name=configured.name)
+            self._heartbeat = self._make_heartbeat()
             tasks = await self._stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self._heartbeat.run)
             self._stack.callback(tasks.cancel_scope.cancel)
@@ -128,47 +131,96 @@ class Switchgear:
     # -- services ------------------------------------------------------------------------------------------------
 
     def guard(
-        self, client: ClientT, backend: Backend[ClientT, Any], *, name: str, breaker: BreakerConfig | None = None,
-        pipeline: Sequence[Strategy] | None = None,
+        self, client: ClientT, backend: Backend[ClientT, Any], *, name: str | None = None,
+        breaker: BreakerConfig | None = None, pipeline: Sequence[Strategy] | None = None,
     ) -> ClientT:  # fmt: skip
-        """Guard an existing client as the service `name`, and return it. `breaker` replaces what the backend
-        recommends. `pipeline` puts strategies round its calls, outermost first, the breaker in its place among them.
-        Guarding a second client under a name makes both one service; they share its breakers and its strategies.
+        """Guard an existing client as the service `name`, and return it. For a service that the configuration names,
+        what it says holds. `breaker` replaces what the backend recommends. `pipeline` puts strategies round its calls,
+        outermost first, the breaker in its place among them. Guarding a second client under a name makes both one
+        service; they share its breakers and its strategies.
 
-        Raises ConfigurationError if the name is taken by a service of another backend, or by a capability, and for
-        strategies that do not fit each other.
+        Without a name it becomes the service that is configured for the client's address, or one that is named after
+        it: "redis-127.0.0.1:6379".
+
+        Raises ConfigurationError if the name is taken by a service of another backend, or by a capability, for a client
+        that another service guards already, and for strategies that do not fit each other.
         """
-        return self._guard(client, backend, name, breaker=breaker, health=None, pipeline=pipeline)
+        if name is None:
+            name = self._name_of(client, backend)
+            if name is None:
+                raise ConfigurationError(f"A client of the backend {backend.name!r} cannot be told by its address. "
+                                         "Guard it under a name.")  # fmt: skip
+        with _guarding:
+            return self._guard(client, backend, name, breaker=breaker, pipeline=pipeline)
+
+    def guard_automatically(self, client: ClientT, backend: Backend[ClientT, Any]) -> None:
+        """Guard a client because it was made, as `instrument()` does; it may turn out to be none of the backend's. Who
+        guards it by hand takes it over. Raises as `guard` does.
+        """
+        name = self._name_of(client, backend)
+        if name is None:
+            return
+        with _guarding:
+            owner = backend.owner(client) if backend.owner is not None else None
+            if owner is None:
+                service = self._service_for(name, backend, automatic=True)
+                self._join(client, service)
+                service.automatic = True
+            else:  # one layer guards: what it shares with others has been guarded before
+                owner.adopt(owner.backend.guard(client, owner))
+
+    def _name_of(self, client: ClientT, backend: Backend[ClientT, Any]) -> str | None:
+        """The name of the service that a client is by its address; None: it cannot be told."""
+        address = backend.instrument.address(client) if backend.instrument is not None else None
+        return None if address is None else self._names.of(backend, address)
 
     def _guard(
-        self, client: ClientT, backend: Backend[ClientT, Any], name: str, *, breaker: BreakerConfig | None,
-        health: HealthConfig | None, pipeline: Sequence[Strategy] | None,
+        self, client: ClientT, backend: Backend[ClientT, Any], name: str, *, breaker: BreakerConfig | None = None,
+        pipeline: Sequence[Strategy] | None = None,
     ) -> ClientT:  # fmt: skip
+        owner = backend.owner(client) if backend.owner is not None else None
+        if owner is not None and owner.name != name and not owner.automatic:
+            raise ConfigurationError(
+                f"This client is guarded already, as the service {owner.name!r}, and one outage must not be counted "
+                "twice. Guard each client once, and make one for each service, with connections (a pool, an engine, an "
+                "http_client) of its own.",
+                key=f"services.{name}",
+            )
+        service = self._service_for(name, backend, breaker=breaker, pipeline=pipeline)
+        guarded = self._join(client, service)
+        self._clients.setdefault(name, guarded)
+        return guarded
+
+    def _service_for(
+        self, name: str, backend: Backend[Any, Any], *, breaker: BreakerConfig | None = None,
+        pipeline: Sequence[Strategy] | None = None, automatic: bool = False,
+    ) -> Service:  # fmt: skip
+        """The service of that name; if there is none, a new one, which is the gear's once it has a client."""
         service = self._services.get(name)
         if service is None:
-            group = BreakerGroup(
-                name, breaker or backend.recommended, classify=backend.classify,
-                classify_result=backend.classify_result, clock=self.clock, bus=self._bus,
-                tolerated_for=(health or backend.health).tolerated_for,
+            service = assemble(
+                name, backend, self._configured.get(name), breaker=breaker, pipeline=pipeline, automatic=automatic,
+                clock=self.clock, bus=self._bus,
             )  # fmt: skip
-            service = Service(name, backend, group, health)
-            if pipeline is not None:
-                service.pipeline = Pipeline(
-                    *with_breaker(pipeline, group.config), name=name, classify=backend.classify,
-                    classify_result=backend.classify_result, clock=self.clock, bus=self._bus,
-                )  # fmt: skip
-                service.pipeline.covering = service.covering
             self.degradation.add(service)
-        elif service.backend is not backend:
+        elif service.backend != backend:
             problem = f"is already a service of the backend {service.backend.name!r}. Take another name."
             raise ConfigurationError(problem, key=f"services.{name}")
-        guarded = backend.guard(client, service)
+        return service
+
+    def _join(self, client: ClientT, service: Service) -> ClientT:
+        """Make a client one of a service's."""
+        guarded: ClientT = service.backend.guard(client, service)
         if service.pipeline is not None:
             service.pipeline.refusal = service.refusal
         service.adopt(guarded)
-        self._services[name] = service
-        self._clients.setdefault(name, guarded)
+        self._services[service.name] = service
         return guarded
+
+    def _make_heartbeat(self) -> Heartbeat:
+        # Of services whose clients are all the application's own there is none to check with.
+        prober = Prober(lambda: [(service, self._clients.get(name)) for name, service in list(self._services.items())])
+        return Heartbeat(prober, self.degradation, self.clock, self._bus)
 
     @property
     def services(self) -> Mapping[str, Service]:
@@ -290,7 +342,10 @@ class Switchgear:
             service.group.listeners_changed()
 
     def _unknown(self, name: str) -> ConfigurationError:
-        known = set(self._services) | {s.name for s in (self._config.services if self._config else ())}
+        known = self._services.keys() | self._configured.keys()
+        if name in self._services:
+            return ConfigurationError(f"The clients of the service {name!r} are the application's own: they were "
+                                      "guarded when it made them.", key=f"services.{name}")  # fmt: skip
         if name in known:
             return ConfigurationError(f"The service {name!r} is configured but not connected. Enter the gear first: "
                                       "`async with gear:`.", key=f"services.{name}")  # fmt: skip

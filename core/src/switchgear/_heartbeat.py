@@ -37,18 +37,24 @@ class Heartbeat:
         if threading.get_ident() == self._thread:
             self._woken.set()
 
+    def beat(self, lag: float) -> None:
+        """Do what is due. `lag` is by how many seconds it comes too late."""
+        self._degradation.lag = lag
+        self.at = self._clock()
+        self._prober.tick()
+        self._degradation.look()
+        self._bus.publish(Beat(lag=lag, at=self.at))
+
     async def run(self) -> None:
         """Until cancelled."""
+        lag = 0.0
         async with anyio.create_task_group() as checks:
             while True:
                 self._woken = anyio.Event()
-                self.at = self._clock()
-                self._prober.tick()
-                self._degradation.look()
-                self._bus.publish(Beat(lag=self._degradation.lag, at=self.at))
+                self.beat(lag)
                 interval = _INTERVAL if self._prober.check(checks) else _IDLE_INTERVAL
                 due = anyio.current_time() + interval
                 with anyio.move_on_after(interval):
                     await self._woken.wait()
                 # How late this task runs again is how late all others do.
-                self._degradation.lag = 0.0 if self._woken.is_set() else max(0.0, anyio.current_time() - due)
+                lag = 0.0 if self._woken.is_set() else max(0.0, anyio.current_time() - due)

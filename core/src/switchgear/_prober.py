@@ -17,7 +17,9 @@ _log = logging.getLogger("switchgear")
 
 
 class Prober:
-    """Checks on the services whose configuration lets the plugin's check probe, each through one of its clients."""
+    """Checks on the services whose configuration lets the plugin's check probe, each through one of its clients; None:
+    it has none for that.
+    """
 
     def __init__(self, watched: Callable[[], list[tuple[Service, Any]]]) -> None:
         self._watched = watched
@@ -40,7 +42,7 @@ class Prober:
     def _refusing(self) -> Iterator[tuple[Service, Any, CircuitBreaker]]:
         for service, client in self._watched():
             group = service.group
-            if group.config.probe_with != "traffic" and service.backend.probe is not None:
+            if client is not None and group.config.probe_with != "traffic" and service.backend.probe is not None:
                 for breaker in (group.main, *group.branches.values()):
                     if breaker.machine_state in {State.OPEN, State.HALF_OPEN}:
                         yield service, client, breaker

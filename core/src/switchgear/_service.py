@@ -57,6 +57,8 @@ class Service:
         self.refusal: type[CallNotPermitted] = CallNotPermitted
         #: The strategies round its calls, which guards ask for by `run`; None: there are none.
         self.pipeline: Pipeline | None = None
+        #: Some of its clients were guarded because they were made. Who guards one of these by hand gets it.
+        self.automatic = False
         self._clients: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: Its saturations as of the last look at its health.
         self.saturated: Mapping[str, float] = {}
@@ -105,6 +107,16 @@ class Service:
             self._check_scope(here, operation, domain)
         return self.group.acquire(operation.name, operation.klass, domain, self.refusal)
 
+    def before_next_call(self, then: Callable[[], None]) -> None:
+        """Call `then` once, before the next call asks for its permit. Calls after that one pay nothing for it."""
+
+        def admit(operation: Operation, domain: str = "") -> Permit:
+            self.__dict__.pop("admit", None)
+            then()
+            return self.admit(operation, domain)
+
+        self.__dict__["admit"] = admit
+
     def heard(self, domain: str, answer: object) -> None:
         """Let strategies know of an answer that has `headers`, of which the call's result shows nothing. For guards."""
         if self.pipeline is not None:
@@ -121,10 +133,12 @@ class Service:
     def _check_scope(self, here: Scope, operation: Operation, domain: str) -> None:
         """Refuse what the scope of the call forbids, and what is shed under the present pressure."""
         if why := here.forbidden.get(self.name) or here.forbidden.get(f"{self.name}[{domain}]"):
+            self.group.limited(operation.name, domain, "scope", why)
             raise self.refusal(self.name, domain, self.group.main.machine_state, None, why)
         if sheds(here.criticality, self.pressure):
             fullest = max(self.saturated, key=self.saturated.__getitem__, default="it")
             reason = f"{self.pressure:.0%} in use, and {here.criticality} calls are shed first"
+            self.group.limited(operation.name, domain, fullest, reason)
             raise LimitExceeded.of(self.refusal)(self.name, domain, fullest, None, reason)
 
     def saturations(self) -> Mapping[str, float]:
@@ -133,17 +147,18 @@ class Service:
         for what, share in self._read(self.backend.saturation, "saturation"):
             used[what] = max(share, used.get(what, 0.0))
         if self.pipeline is not None:
-            self.group.limited(operation.name, domain, "scope", why)
             used |= self.pipeline.saturations()
         return used
 
     def _read(self, of: Callable[[Any], Mapping[str, float]] | None, what: str) -> Iterator[tuple[str, float]]:
-            self.group.limited(operation.name, domain, fullest, reason)
-        """What each client that is alive says."""
+        """What each client that is alive, and still this service's, says."""
         if of is None:
             return
+        owner = self.backend.owner
         for client in list(self._clients.values()):
             try:
+                if owner is not None and owner(client) is not self:
+                    continue
                 said = of(client).items()
             except Exception as exc:  # noqa: BLE001 - foreign code; health must not end with it
                 _log.warning("The %s of %r cannot be read: %s: %s", what, self, *describe(exc))

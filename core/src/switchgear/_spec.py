@@ -56,6 +56,24 @@ class Metric:
     merged: Literal["sum", "min"] = "sum"
 
 
+ConventionalDuration = Literal[
+    "db.client.operation.duration", "http.client.request.duration", "gen_ai.client.operation.duration"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convention(Generic[ClientT]):
+    """What the calls of a backend are by the semantic conventions of OpenTelemetry."""
+
+    #: The histogram that they are timed in.
+    duration: ConventionalDuration
+    #: The attributes of one kind of call: of a client, an operation ("redis.get"), its class and a domain. They have to
+    #: be bounded, as labels have. Empty: it is a call that the convention does not know.
+    attributes: Callable[[ClientT, str, str, str], Mapping[str, str | int]]
+    #: Modules of instrumentations that see the same calls; where one is active, the convention is left to it.
+    instrumentations: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
     """What a client keeps itself to. None: that cannot be told. Infinity: it has no such limit."""
@@ -65,6 +83,22 @@ class ClientLimits:
     connections: float | None = None  #: at once
     enough_connections: float | None = None  #: with more of them no more is served
     retries: float | None = None  #: attempts that it makes of itself after one that failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instrument(Generic[ClientT, SettingsT]):
+    """Where the clients are made that an application makes for itself, so that they are guarded without a line of code.
+
+    Data alone: core watches for the modules, which may never be imported, and puts itself behind the methods.
+    """
+
+    #: The methods after which there is a client, as "module:Class.method": its own `__init__`, or a class method that
+    #: its maker calls with it once it is complete.
+    made_by: tuple[str, ...]
+    #: What a client talks to ("127.0.0.1:6379"), without secrets. None: it is no client of this backend after all.
+    address: Callable[[ClientT], str | None]
+    #: The same of a client that would be made of these settings. None: they do not tell.
+    address_in: Callable[[SettingsT], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +113,17 @@ class Backend(Generic[ClientT, SettingsT]):
     settings: type[SettingsT]
     #: A client with finite timeouts and without retries of its own; closed at the end of the context.
     connect: Callable[[SettingsT], AbstractAsyncContextManager[ClientT]]
-    #: Guards a client in place and returns it, with its own type. Guarding it again for the same service does nothing.
+    #: Guards a client in place and returns it, with its own type. Guarding it again for the same service does nothing;
+    #: for another one, that takes the place of the first.
     guard: Callable[[ClientT, Service], ClientT]
     #: The verdict on an exception. Called with instances of Exception only.
     classify: Classify
     #: The verdict on a result; without it every result is a SUCCESS.
     classify_result: Callable[[Any], Verdict] | None = None
+    #: The service that guards a client so far, or what it shares with others (its pool); None: none does.
+    owner: Callable[[ClientT], Service | None] | None = None
+    #: How `switchgear.instrument()` finds its clients; None: they are guarded by hand only.
+    instrument: Instrument[ClientT, SettingsT] | None = None
     #: The operations there are, for listings; a guard may name more as it meets them.
     operations: tuple[Operation, ...] = ()
     #: A cheap active check of one domain ("": of the service). True: exercised, and it served. False: cannot tell.
@@ -92,6 +131,8 @@ class Backend(Generic[ClientT, SettingsT]):
     #: Name and version of the server behind the client ("Valkey 9.1.2").
     identify: Callable[[ClientT], Awaitable[str]] | None = None
     metrics: tuple[Metric, ...] = ()
+    #: How OpenTelemetry knows its calls; None: its conventions have no word for them.
+    convention: Convention[ClientT] | None = None
     #: Readings of the client's own state, without I/O: metric name -> value.
     gauges: Callable[[ClientT], Mapping[str, float]] | None = None
     #: How full what the client's calls go through is, without I/O: what ("pool") -> the share in use, 0..1.

@@ -10,7 +10,7 @@ from switchgear._permit import Permit
 from switchgear._pipeline import CODE, Bound, Next, Strategy, SyncNext
 from switchgear._score import HealthConfig
 from switchgear._service import Service
-from switchgear._spec import Backend, ClientLimits, Metric, Operation, OperationClass
+from switchgear._spec import Backend, ClientLimits, Convention, Instrument, Metric, Operation, OperationClass
 from switchgear._state import State
 from switchgear._verdict import Verdict
 from switchgear._window import CountWindow, TimeWindow
@@ -26,8 +26,10 @@ __all__ = [
     "CallNotPermitted",
     "ClientLimits",
     "ConfigurationError",
+    "Convention",
     "CountWindow",
     "HealthConfig",
+    "Instrument",
     "Metric",
     "MissingDependency",
     "Next",

@@ -321,7 +321,7 @@ async def test_others_that_borrow_give_evidence_too(victim: ValkeyServer, connec
 
 async def test_a_client_belongs_to_one_service(client: Any, witness: Witness) -> None:
     """Guarding it for a second service is an error that says so; another client may join the first."""
-    with pytest.raises(ConfigurationError, match="guarded as the service 'cache' already"):
+    with pytest.raises(ConfigurationError, match="guarded already, as the service 'cache'"):
         witness.guard(client, name="sessions")
     assert "sessions" not in witness.gear.services
     other = witness.guard(Redis(connection_pool=client.connection_pool))

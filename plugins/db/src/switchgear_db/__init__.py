@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from switchgear.spi import Backend, BreakerConfig, ClientLimits, HealthConfig, MissingDependency, Service, hookimpl
 from switchgear_db._classify import classify
+from switchgear_db._instrument import INSTRUMENT, owner
 from switchgear_db._metrics import METRICS, gauges, saturation
 from switchgear_db._operations import OPERATIONS
 from switchgear_db._settings import DbSettings
@@ -81,6 +82,8 @@ BACKEND: Backend[Any, DbSettings] = Backend(
     settings=DbSettings,
     connect=_connect,
     guard=_guard,
+    owner=owner,
+    instrument=INSTRUMENT,
     classify=classify,
     operations=OPERATIONS,
     probe=_probe,

@@ -20,8 +20,13 @@ from switchgear_db._operations import CHECKOUT
 if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+    from switchgear_db._waist import Waist
+
 #: In what a pool's record knows of itself: how to give back the places of its connection, by the times it was taken.
 _PLACES = "switchgear_db.places"
+
+#: On a pool: its connections are taken inside strategies, if there are any.
+_PIPED = "_switchgear_db_piped"
 
 #: What they answer with, or leave behind, is no connection.
 _OUT_OF_PLACE = ("fallback", "hedge")
@@ -46,15 +51,18 @@ def check(service: Service, *, is_async: bool) -> None:
         )
 
 
-def pipe(service: Service, domain: str, pool: Any) -> None:
-    """Let connections of the pool be taken inside the service's strategies."""
+def pipe(waist: Waist, pool: Any) -> None:
+    """Let connections of the pool be taken inside the strategies of the engine's service."""
+    if hasattr(pool, _PIPED):
+        return
+    setattr(pool, _PIPED, True)
     take, take_back = pool.connect, pool._do_return_conn
 
     def connect() -> PoolProxiedConnection:
         places: list[Callable[[], None]] = []
         attempt = partial(greenlet_spawn, take)
         try:
-            connection: Any = await_only(service.run(CHECKOUT, domain, attempt, places))
+            connection: Any = await_only(waist.service.run(CHECKOUT, waist.read, attempt, places))
         except BaseException:
             _leave(places)
             raise

@@ -29,21 +29,25 @@ _WAIST = "_switchgear_db"
 
 
 def guard(engine: EngineT, service: Service) -> EngineT:
-    """Guard an engine, async or sync, in place. Raises ConfigurationError for one that another service guards."""
+    """Guard an engine, async or sync, in place. Raises ConfigurationError for one that cannot be."""
     sync_engine: Engine = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-    waist: Waist | None = getattr(sync_engine.dialect, _WAIST, None)
+    waist = waist_of(engine)
+    if waist is not None and waist.service is service:
+        return engine
+    _check_version(sync_engine)
+    _checkout.check(service, is_async=sync_engine.dialect.is_async)
+    service.refusal = DbCallNotPermitted
     if waist is None:
-        _check_version(sync_engine)
-        _checkout.check(service, is_async=sync_engine.dialect.is_async)
-        service.refusal = DbCallNotPermitted
         _install(Waist(service, address(sync_engine.url)), sync_engine)
-    elif waist.service is not service:
-        raise ConfigurationError(
-            f"The engine is guarded already, as the service {waist.service.name!r}; a second breaker would count each "
-            "failure twice. Guard an engine once, or make one engine for each service.",
-            key=f"services.{service.name}",
-        )
+    else:
+        waist.serve(service)
+        _pool.pipe(waist, sync_engine.pool)
     return engine
+
+
+def waist_of(engine: AsyncEngine | Engine) -> Waist | None:
+    """What stands between a guarded engine and its driver."""
+    return getattr(engine.dialect, _WAIST, None)
 
 
 def address(url: URL) -> str:

@@ -51,9 +51,14 @@ def _admit(waist: Waist) -> Permit:
     return waist.service.admit(CONNECT, waist.write if closed(waist.write) and not closed(waist.read) else waist.read)
 
 
-def _watch(waist: Waist, pool: Any) -> None:
+def pipe(waist: Waist, pool: Any) -> None:
+    """Let connections be taken inside the strategies of the service, if it has any."""
     if waist.service.pipeline is not None:
-        _checkout.pipe(waist.service, waist.read, pool)
+        _checkout.pipe(waist, pool)
+
+
+def _watch(waist: Waist, pool: Any) -> None:
+    pipe(waist, pool)
     take, recreate = pool.connect, pool.recreate
 
     def connect() -> PoolProxiedConnection:

@@ -29,9 +29,14 @@ class Waist:
     """The two domains of one engine, and the wrappers of its dialect's methods."""
 
     def __init__(self, service: Service, address: str) -> None:
-        self.service = service
         self.read = f"{address}/read"
         self.write = f"{address}/write"
+        self.serve(service)
+
+    def serve(self, service: Service) -> None:
+        """Be this service's from now on."""
+        self.service = service
+        self._ended = {how: service.counter(metrics.TRANSACTIONS, outcome=how) for how in ("commit", "rollback")}
 
     # -- statements ----------------------------------------------------------------------------------------------
 
@@ -99,7 +104,6 @@ class Waist:
         """A COMMIT shows how fast the server writes, and is evidence. A ROLLBACK is not: it mostly follows a failure,
         which its success would halve, and its own failure count twice.
         """
-        ended = self.service.counter(metrics.TRANSACTIONS, outcome=outcome)
 
         def guarded(connection: Any, *arguments: Any, **named: Any) -> None:
             info = _info(connection) or {}
@@ -115,7 +119,7 @@ class Waist:
             if permit is not None:
                 permit.succeed()
             if domain:
-                ended.tick()
+                self._ended[outcome].tick()
 
         return guarded
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, Strategy, hookimpl
 from switchgear_openai._classify import classify
 from switchgear_openai._connect import OpenAISettings, connect, identify, limits, permissions, probe
+from switchgear_openai._instrument import INSTRUMENT, owner
 from switchgear_openai._operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
     settings=OpenAISettings,
     connect=connect,
     guard=_guard,
+    owner=owner,
+    instrument=INSTRUMENT,
     classify=classify,
     operations=OPERATIONS,
     probe=probe,

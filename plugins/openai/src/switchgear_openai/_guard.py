@@ -98,8 +98,6 @@ def guard_client(client: openai.AsyncOpenAI, service: Service) -> openai.AsyncOp
             "AsyncOpenAI, or install a version of openai that the README of switchgear-openai names.",
             key=f"services.{service.name}",
         )
-    for transport in transports:
-        _refuse_second_guard(transport, service)
     service.refusal = OpenAICallNotPermitted
     guard = Guard(service, _homes.setdefault(service, client.base_url.netloc), family)
     for transport in transports:
@@ -113,27 +111,19 @@ def transport_of(client: openai.AsyncOpenAI) -> Any:
 
 
 def guard_of(client: openai.AsyncOpenAI) -> Guard | None:
-    """The guard of a client, if it is guarded."""
-    return getattr(transport_of(client), _MARK, None)
+    """The guard of a client, if it is guarded, or of the connections that it shares with others."""
+    return getattr(getattr(getattr(client, "_client", None), "_transport", None), _MARK, None)
 
 
 def _can_be_guarded(transport: Any) -> bool:
     return hasattr(transport, "handle_async_request") and hasattr(transport, "__dict__")
 
 
-def _refuse_second_guard(transport: Any, service: Service) -> None:
-    hung: Guard | None = getattr(transport, _MARK, None)
-    if hung is not None and hung.service.name != service.name:
-        raise ConfigurationError(
-            f"This client's connections are guarded already, as the service {hung.service.name!r}. Two guards would "
-            "count each failure twice: give each service a client with an http_client of its own.",
-            key=f"services.{service.name}",
-        )
-
-
 def _hang(transport: Any, guard: Guard) -> None:
-    if hasattr(transport, _MARK):  # guarded before, perhaps for a gear that is gone
-        setattr(transport, _MARK, guard)
+    hung: Guard | None = getattr(transport, _MARK, None)
+    if hung is not None:
+        if hung.service is not guard.service:
+            setattr(transport, _MARK, guard)
         return
     before: Send | None = transport.__dict__.get("handle_async_request")  # another instrumentation's
 

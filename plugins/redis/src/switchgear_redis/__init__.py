@@ -15,6 +15,7 @@ from switchgear.spi import Backend, Backoff, BreakerConfig, HealthConfig, Servic
 from switchgear_redis._classify import classify
 from switchgear_redis._commands import OPERATIONS
 from switchgear_redis._health import METRICS, gauges, identify, limits, permissions, probe, saturation
+from switchgear_redis._instrument import INSTRUMENT, owner
 from switchgear_redis._settings import RedisSettings
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ BACKEND: Backend[Any, RedisSettings] = Backend(
     settings=RedisSettings,
     connect=_connect,
     guard=_guard,
+    owner=owner,
+    instrument=INSTRUMENT,
     classify=classify,
     operations=OPERATIONS,
     probe=probe,

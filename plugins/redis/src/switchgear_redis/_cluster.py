@@ -162,3 +162,11 @@ def guard_cluster(client: RedisCluster, service: Service) -> None:
     if hasattr(client, "retry"):
         client.retry = with_backoff(client.retry, RefusableBackoff)  # cluster transactions go by a copy of it
     adopt(client, GuardedCluster)
+
+
+def hand_over(client: RedisCluster, service: Service) -> None:
+    """Let a guarded cluster client be another service's."""
+    manager: Any = type(client.nodes_manager)
+    if manager.service is not service:
+        manager.service = manager.node.service = service
+        manager.node.guards = {}

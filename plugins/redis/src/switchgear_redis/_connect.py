@@ -26,21 +26,25 @@ async def connect(settings: RedisSettings) -> AsyncGenerator[Redis]:
     Raises ConfigurationError for a URL that is none, and where asyncio does not run.
     """
     _check_event_loop()
+    client: Redis = Redis(connection_pool=pool_of(settings))
+    try:
+        yield client
+    finally:
+        await client.aclose(close_connection_pool=True)
+
+
+def pool_of(settings: RedisSettings) -> BlockingConnectionPool:
+    """The pool of a client; it opens nothing by itself. Raises ConfigurationError for a URL that is none."""
     options: dict[str, Any] = {key: value for key, value in asdict(settings).items() if value is not None}
     try:
         # One that blocks: in a burst of 51 commands the last one is served a fraction of a millisecond later. The plain
         # pool would turn it away at once, and a command without a limit would wait for as long as a hung server hangs.
-        pool = BlockingConnectionPool.from_url(
+        return BlockingConnectionPool.from_url(
             options.pop("url"), timeout=options.pop("pool_timeout"), retry=Retry(NoBackoff(), 0), **options
         )
     except ValueError as error:
         # The message names what is wrong and not the URL, which may hold a password.
         raise ConfigurationError(f"{error} Write redis://host:6379/0, rediss:// or unix://.", key="url") from None
-    client: Redis = Redis(connection_pool=pool)
-    try:
-        yield client
-    finally:
-        await client.aclose(close_connection_pool=True)
 
 
 def _check_event_loop() -> None:

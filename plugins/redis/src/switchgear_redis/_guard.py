@@ -11,7 +11,7 @@ from switchgear.spi import ConfigurationError, Service
 from switchgear_redis._admission import Guard
 from switchgear_redis._adopt import adopt
 from switchgear_redis._client import GuardedRedis
-from switchgear_redis._cluster import GuardedCluster, guard_cluster
+from switchgear_redis._cluster import GuardedCluster, guard_cluster, hand_over
 from switchgear_redis._pool import GuardedPool, guard_pool
 from switchgear_redis._refusal import RedisCallNotPermitted
 
@@ -24,17 +24,16 @@ ClientT = TypeVar("ClientT")
 def guard(client: ClientT, service: Service) -> ClientT:
     """Guard a `redis.asyncio` client in place, with its pool and all that borrows from it.
 
-    Raises ConfigurationError for what is no such client, and for one that is another service's already.
+    Raises ConfigurationError for what is no such client.
     """
     if isinstance(client, RedisCluster):
-        _check_owner(getattr(client.nodes_manager, "service", None), service)
-        if not isinstance(client, GuardedCluster):
+        if isinstance(client, GuardedCluster):
+            hand_over(client, service)
+        else:
             guard_cluster(client, service)
     elif isinstance(client, Redis):
         pool = client.connection_pool
-        if isinstance(pool, GuardedPool):
-            _check_owner(pool.switchgear_guard.service, service)
-        else:
+        if not isinstance(pool, GuardedPool) or pool.switchgear_guard.service is not service:
             guard_pool(pool, _guard_for(pool, service))
         adopt(client, GuardedRedis)
     else:
@@ -50,10 +49,10 @@ def guard(client: ClientT, service: Service) -> ClientT:
 def _guard_for(pool: ConnectionPool, service: Service) -> Guard:
     settings: dict[str, Any] = pool.connection_kwargs
     master: bool = getattr(pool, "is_master", True)  # a Sentinel's pool has it
-    return Guard(service, _address(pool), alone=master, socket_timeout=settings.get("socket_timeout"))
+    return Guard(service, address(pool), alone=master, socket_timeout=settings.get("socket_timeout"))
 
 
-def _address(pool: ConnectionPool) -> str:
+def address(pool: ConnectionPool) -> str:
     """What fails as one. A Sentinel's master is the same service wherever it is just now: a failover is healed by the
     first probe, since that asks the Sentinels for the address."""
     service_name: str | None = getattr(pool, "service_name", None)
@@ -64,12 +63,3 @@ def _address(pool: ConnectionPool) -> str:
         return str(settings["path"])
     host = str(settings.get("host", "localhost"))
     return f"{f'[{host}]' if ':' in host else host}:{settings.get('port', 6379)}"
-
-
-def _check_owner(owner: Service | None, service: Service) -> None:
-    if owner is not None and owner is not service:
-        raise ConfigurationError(
-            f"This client is guarded as the service {owner.name!r} already, and one outage must not be counted twice. "
-            "Guard each client once.",
-            key=f"services.{service.name}",
-        )

@@ -89,7 +89,10 @@ def guard_of(borrower: Any) -> Guard | None:
 
 
 def guard_pool(pool: ConnectionPool, guard: Guard) -> None:
-    """Guard a pool with all the connections that it has and will have."""
+    """Guard a pool with all the connections that it has and will have. One that is guarded gets another guard."""
+    if isinstance(pool, GuardedPool):
+        pool.switchgear_guard = pool.switchgear_backoff.guard = guard
+        return
     backoff = type("GuardedBackoff", (GuardedBackoff,), {"guard": guard})
     guarded: Any = adopt(pool, GuardedPool)
     guarded.switchgear_guard, guarded.switchgear_backoff = guard, backoff

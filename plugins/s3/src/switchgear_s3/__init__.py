@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
 from switchgear_s3._classify import classify, classify_result
 from switchgear_s3._connect import S3Settings, connect
+from switchgear_s3._instrument import INSTRUMENT, owner
 from switchgear_s3._operations import OPERATIONS
 from switchgear_s3._probe import gauges, identify, limits, permissions, probe, saturation
 
@@ -65,6 +66,8 @@ BACKEND: Backend[Any, S3Settings] = Backend(
     settings=S3Settings,
     connect=connect,
     guard=_guard_client,
+    owner=owner,
+    instrument=INSTRUMENT,
     classify=classify,
     classify_result=classify_result,
     operations=OPERATIONS,

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import ClientResponse
 from botocore.exceptions import ClientError
 
-from switchgear.spi import ConfigurationError, Permit, Service
+from switchgear.spi import Permit, Service
 from switchgear_s3._operations import CLEAN_UP, LARGE, operation
 from switchgear_s3._payload import Payload
 from switchgear_s3._refusal import S3CallNotPermitted
@@ -33,16 +33,19 @@ _LAST_ATTEMPT, _DEFAULT_ATTEMPTS = sys.maxsize, 5
 def guard_client(client: Any, service: Service) -> Any:
     """Guard an aiobotocore (or aioboto3) client in place. Raises ConfigurationError for one that cannot be guarded."""
     endpoint = waist_of(client)
-    guard = getattr(endpoint._do_get_response, "__self__", None)
-    if not isinstance(guard, Guard):
-        service.refusal = S3CallNotPermitted
+    service.refusal = S3CallNotPermitted
+    guard = guard_of(endpoint)
+    if guard is None:
         Guard(client, endpoint, service)
-    elif guard.service is not service:
-        raise ConfigurationError(
-            f"This client is guarded already, as the service {guard.service.name!r}. A second guard would count each "
-            f"outage twice. Use one name, or make a client for each service."
-        )
+    else:
+        guard.service = service
     return client
+
+
+def guard_of(endpoint: Any) -> Guard | None:
+    """The guard of a client, by its endpoint."""
+    guard = getattr(getattr(endpoint, "_do_get_response", None), "__self__", None)
+    return guard if isinstance(guard, Guard) else None
 
 
 class Guard:
