@@ -68,7 +68,7 @@ def crowds(draw: st.DrawFn) -> list[Caller]:
 
 
 async def attend(caller: Caller, bulkhead: Bulkhead, crowd: list[Caller]) -> None:
-    pipeline = Pipeline(bulkhead)
+    pipeline = Pipeline(bulkhead, clock=anyio.current_time)
 
     def check() -> None:
         assert 0 <= bulkhead.in_flight <= bulkhead.limit
@@ -322,7 +322,7 @@ def test_the_refusal_says_what_is_full() -> None:
     holder.closed()
     assert refused.value.retry_after is None
     assert str(refused.value) == (
-        "Call not permitted: the bulkhead of cache: 1 calls are under way, of 1 at once. The backend was not asked."
+        "Call not permitted: the bulkhead of cache: all 1 places are taken. The backend was not asked."
     )
 
 

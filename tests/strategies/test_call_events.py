@@ -121,7 +121,7 @@ async def test_a_call_that_a_limit_refuses_is_told() -> None:
         tasks.cancel_scope.cancel()
     assert [type(event) for event in ear.heard] == [Limited]
     assert ear.facts == [
-        {"strategy": "bulkhead", "reason": "1 calls are under way, of 1 at once", "retry_after": None},
+        {"strategy": "bulkhead", "reason": "all 1 places are taken", "retry_after": None},
     ]  # fmt: skip
 
 

@@ -158,7 +158,7 @@ def test_whose_turn_comes_too_late_is_refused_at_once(backend: str) -> None:
             assert anyio.current_time() == start
             assert refused.value.retry_after == pytest.approx(3.0)
             assert str(refused.value) == (
-                "Call not permitted: the ratelimit of api: 1 requests in 1 s, and 2 calls wait. "
+                "Call not permitted: the ratelimit of api: more than 1 requests in 1 s are wanted. "
                 "The backend was not asked. Try again in 3.0 s."
             )
             with pytest.raises(LimitExceeded):

@@ -87,6 +87,11 @@ class Bus:
         listening = (observer for entries in list(self._listeners.values()) for observer, _ in entries)
         return list({id(observer): observer for observer in listening}.values())
 
+    @property
+    def heard(self) -> bool:
+        """Whether anybody may be listening to anything."""
+        return bool(self._listeners)
+
     def hears(self, event: type[Event]) -> bool:
         """Whether anybody listens to this kind of event: else it need not be built."""
         return bool(self._listeners.get(event.heard_by))

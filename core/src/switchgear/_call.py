@@ -107,10 +107,11 @@ class Call:
         """The error of a strategy that does not let this call in: the client's own kind, where a plugin has set one.
         Observers are told. `retry_after` in seconds, where it is known when there will be room.
         """
-        from switchgear._call_events import Limited
-
         pipeline = self.pipeline
-        self.tell(Limited, strategy=strategy, reason=reason, retry_after=retry_after)
+        if pipeline.bus.heard:
+            from switchgear._call_events import Limited
+
+            self.tell(Limited, strategy=strategy, reason=reason, retry_after=retry_after)
         refusal = LimitExceeded.of(pipeline.refusal)
         return refusal(pipeline.name, self.domain, strategy, retry_after, reason)
 

@@ -12,7 +12,8 @@ from math import inf
 
 from switchgear._criticality import Criticality
 
-_BY_IMPORTANCE = tuple(Criticality)
+#: Lists by rank, and not dicts by criticality: the hash of an Enum's member is a call.
+_RANKS = tuple(Criticality)
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,8 @@ class Waiter:
     units: float = 1.0
     #: It was given what it waited for.
     served: bool = False
+    #: Its place by criticality, once it has joined.
+    rank: int = -1
 
 
 class Line:
@@ -34,27 +37,28 @@ class Line:
     __slots__ = ("_ranks", "_units", "length")
 
     def __init__(self) -> None:
-        self._ranks: dict[Criticality, OrderedDict[Waiter, None]] = {rank: OrderedDict() for rank in Criticality}
-        self._units = dict.fromkeys(Criticality, 0.0)
+        self._ranks: list[OrderedDict[Waiter, None]] = [OrderedDict() for _ in _RANKS]
+        self._units = [0.0] * len(_RANKS)
         self.length = 0
 
     def join(self, waiter: Waiter) -> None:
-        self._ranks[waiter.criticality][waiter] = None
-        self._units[waiter.criticality] += waiter.units
+        rank = waiter.rank = _RANKS.index(waiter.criticality)
+        self._ranks[rank][waiter] = None
+        self._units[rank] += waiter.units
         self.length += 1
 
     def leave(self, waiter: Waiter) -> None:
         """Doing it twice does nothing."""
-        rank = self._ranks[waiter.criticality]
+        rank = self._ranks[waiter.rank]
         if waiter in rank:
             del rank[waiter]
             # From zero again, lest the errors of many sums add up.
-            self._units[waiter.criticality] = self._units[waiter.criticality] - waiter.units if rank else 0.0
+            self._units[waiter.rank] = self._units[waiter.rank] - waiter.units if rank else 0.0
             self.length -= 1
 
     def first(self, now: float = -inf) -> Waiter | None:
         """Whose turn it is. Those whose deadline has come are out of the line."""
-        for rank in self._ranks.values():
+        for rank in self._ranks:
             while rank:
                 waiter = next(iter(rank))
                 if now < waiter.deadline:
@@ -64,14 +68,11 @@ class Line:
 
     def giving_way(self, newcomer: Criticality) -> Waiter | None:
         """Who has to leave a full line for a newcomer: the last of the least important, if less so than that is."""
-        for criticality in reversed(_BY_IMPORTANCE):
-            if criticality is newcomer:
-                break
-            if self._ranks[criticality]:
-                return next(reversed(self._ranks[criticality]))
+        for rank in reversed(self._ranks[_RANKS.index(newcomer) + 1 :]):
+            if rank:
+                return next(reversed(rank))
         return None
 
     def ahead(self, newcomer: Criticality) -> float:
         """How much is waited for by those who are served before a newcomer."""
-        upto = _BY_IMPORTANCE.index(newcomer) + 1
-        return sum(self._units[criticality] for criticality in _BY_IMPORTANCE[:upto])
+        return sum(self._units[: _RANKS.index(newcomer) + 1])

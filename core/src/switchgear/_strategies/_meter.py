@@ -34,7 +34,11 @@ class Meter:
                 wait = self.bucket.wait(waiter.units, now) if first else inf
                 event = anyio.Event()
                 waiter.wake = event.set
-                with anyio.move_on_after(min(wait, waiter.deadline - now)):
+                patience = min(wait, waiter.deadline - now)
+                if patience < inf:
+                    with anyio.move_on_after(patience):
+                        await event.wait()
+                else:  # a scope costs more than all the rest
                     await event.wait()
         finally:
             self.line.leave(waiter)

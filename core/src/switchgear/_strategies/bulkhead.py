@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import anyio
 
 from switchgear._call import Call
+from switchgear._clock import Clock, monotonic
 from switchgear._errors import ConfigurationError
 from switchgear._pipeline import Bound, Next, Strategy
 from switchgear._scope import Scope, scope
@@ -34,6 +35,7 @@ class Bulkhead(Strategy):
     in_flight: int = field(default=0, init=False)
     _line: Line = field(default_factory=Line, init=False, repr=False)
     _refused: int = field(default=0, init=False, repr=False)
+    _clock: Clock = field(default=monotonic, init=False, repr=False)  # of who waits
 
     def __post_init__(self) -> None:
         if self.limit < 1:
@@ -81,7 +83,7 @@ class Bulkhead(Strategy):
 
     def _fill(self) -> None:
         """Give free places to who waits for them, here and now: no call that comes in between can take them."""
-        now = anyio.current_time()
+        now = self._clock()
         while self.in_flight < self.limit and (waiter := self._line.first(now)) is not None:
             self._line.leave(waiter)
             self.in_flight += 1
@@ -91,16 +93,20 @@ class Bulkhead(Strategy):
     async def _wait(self, call: Call) -> None:
         line, criticality = self._line, (scope.get() or Scope()).criticality
         if line.length >= self.queue:
-            loser = line.giving_way(criticality)
+            loser = line.giving_way(criticality) if line.length else None
             if loser is None:
                 raise self._refusal(call)
             line.leave(loser)
             loser.wake()
-        now, event = anyio.current_time(), anyio.Event()
-        waiter = Waiter(criticality, min(now + self.max_wait, anyio.current_effective_deadline()), event.set)
+        self._clock = clock = call.pipeline.clock
+        event = anyio.Event()
+        waiter = Waiter(criticality, min(clock() + self.max_wait, call.until), event.set)
         line.join(waiter)
         try:
-            with anyio.CancelScope(deadline=now + self.max_wait):
+            if self.max_wait < inf:
+                with anyio.move_on_after(self.max_wait):
+                    await event.wait()
+            else:  # a scope costs more than all the rest
                 await event.wait()
         except BaseException:
             if waiter.served:  # and cancelled before it noticed
@@ -114,8 +120,8 @@ class Bulkhead(Strategy):
 
     def _refusal(self, call: Call) -> Exception:
         self._refused += 1
-        queued = f" and {self._line.length} wait" if self.queue else ""
-        return call.refusal(self.name, f"{self.in_flight} calls are under way{queued}, of {self.describe()}")
+        waiting = f", and so are all {self.queue} to wait in" if self.queue else ""
+        return call.refusal(self.name, f"all {self.limit} places are taken{waiting}")
 
     def bound(self, inner: Bound, /) -> Bound:
         return Bound(inner.seconds + (self.max_wait if self.queue else 0.0), inner.attempts, inner.attempt_seconds)

@@ -122,7 +122,7 @@ class RateLimit(Strategy):
                 return
             wait = meter.bucket.wait(units, call.pipeline.clock(), meter.line.ahead(criticality))
         self._refused += 1
-        raise call.refusal(self.name, f"{self.describe()}, and {meter.line.length} calls wait", wait)
+        raise call.refusal(self.name, f"more than {self.rate:g} {self.unit} in {self.per:g} s are wanted", wait)
 
     def heard(self, domain: str, answer: object, now: float, /) -> None:
         if self.key is None and self.by != "operation":
