@@ -7,6 +7,7 @@ import inspect
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial, wraps
 from itertools import combinations
 from math import inf
 from typing import Any, ClassVar
@@ -135,6 +136,24 @@ async def test_methods_are_decorated_too() -> None:
 
     client = Client()
     assert await client.get("k") == (client, "k")
+
+
+async def test_whatever_makes_a_coroutine_is_a_coroutine_function() -> None:
+    """Partials, objects with an asynchronous `__call__`, and plain wrappers of coroutine functions."""
+
+    class Callable:
+        async def __call__(self, value: object) -> object:
+            return value
+
+    @wraps(answer)
+    def wrapper(value: object) -> Any:
+        return answer(value)
+
+    makers: list[Any] = [partial(answer), partial(Callable()), Callable(), wrapper]
+    for fn in makers:
+        guarded: Any = Pipeline(Timeout(1))(fn)
+        assert inspect.iscoroutinefunction(guarded)
+        assert await guarded(1) == 1
 
 
 def test_a_plain_function_goes_through_strategies_that_need_no_loop() -> None:

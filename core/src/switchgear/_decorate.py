@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 def decorate(breaker: CircuitBreaker, fn: Callable[..., Any]) -> Callable[..., Any]:
     """`fn` under the breaker, in the same kind of function, with `breaker` as an attribute."""
-    body = _body(fn)
+    body = body_of(fn)
     if inspect.isasyncgenfunction(body):
         guarded: Callable[..., Any] = _async_generator(breaker, fn)
     elif inspect.isgeneratorfunction(body):
         guarded = _generator(breaker, fn)
-    elif inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(inspect.unwrap(body)):
+    elif is_coroutine_function(body):
         guarded = _coroutine_function(breaker, fn)
     else:
         guarded = _plain_function(breaker, fn)
@@ -27,17 +27,20 @@ def decorate(breaker: CircuitBreaker, fn: Callable[..., Any]) -> Callable[..., A
     return guarded
 
 
-def _body(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function whose kind decides: behind partials, or a callable object's `__call__`.
-
-    What another decorator made is taken as it is, for it may be of another kind than what it wraps. Only that a plain
-    wrapper of a coroutine function hands out the coroutine is taken for granted: else it would go unwatched.
-    """
+def body_of(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function whose kind decides: behind partials, or a callable object's `__call__`."""
     while isinstance(fn, partial):
         fn = fn.func
     if inspect.isroutine(fn) or inspect.isclass(fn) or inspect.iscoroutinefunction(fn):
         return fn
     return type(fn).__call__
+
+
+def is_coroutine_function(body: Callable[..., Any]) -> bool:
+    """What another decorator made is taken as it is, for it may be of another kind than what it wraps. Only that a
+    plain wrapper of a coroutine function hands out the coroutine is taken for granted: else it would go unwatched.
+    """
+    return inspect.iscoroutinefunction(body) or inspect.iscoroutinefunction(inspect.unwrap(body))
 
 
 # The next two are CircuitBreaker.call in other words: one more call would cost as much as all the accounting.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
 from switchgear._bus import Bus
 from switchgear._call import Call
 from switchgear._clock import Clock, monotonic
+from switchgear._decorate import body_of, is_coroutine_function
 from switchgear._errors import CallNotPermitted, ConfigurationError
 from switchgear._order import check_order
 from switchgear._permit import Permit
@@ -174,16 +175,18 @@ class Pipeline:
 
         Raises ConfigurationError for another kind of function.
         """
-        if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        body = body_of(fn)
+        if inspect.isgeneratorfunction(body) or inspect.isasyncgenfunction(body):
             raise ConfigurationError("A generator cannot be tried again when part of it is out. Decorate it with a "
                                      "breaker, or what it calls with the pipeline.")  # fmt: skip
-        operation = Operation(name=getattr(fn, "__qualname__", self.name), idempotent=self.operation.idempotent)
-        if not inspect.iscoroutinefunction(fn):
+        operation = Operation(name=getattr(body, "__qualname__", self.name), idempotent=self.operation.idempotent)
+        if not is_coroutine_function(body):
             return self._guard_plain(fn, operation)
 
         @wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await self.run(operation, "", partial(fn, *args, **kwargs))
+            attempt: Callable[[], Any] = partial(fn, *args, **kwargs)
+            return await self.run(operation, "", attempt)
 
         return cast("Callable[P, T]", guarded)
 
