@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import pytest
@@ -23,7 +24,7 @@ from switchgear import (
     Timeout,
     remaining,
 )
-from switchgear.spi import Operation
+from switchgear.spi import Call, Next, Operation
 from tests.support import DOWN, SMALL
 from tests.virtual_time import each_backend, run
 
@@ -111,6 +112,35 @@ def test_a_fallback_has_the_time_that_there_was_before(backend: str) -> None:
         assert error.value.seconds == 5
 
     run(main, backend=backend)
+
+
+@each_backend
+def test_strategies_further_out_have_the_time_that_there_was_before(backend: str) -> None:
+    """When it has ended the call, and when it has not."""
+
+    @dataclass(eq=False)
+    class Outer(Strategy):
+        name: ClassVar[str] = "outer"
+
+        def __call__(self, inner: Next, /) -> Next:
+            async def outer(call: Call) -> Any:
+                try:
+                    return await inner(call)
+                finally:
+                    seen.append(call.remaining())
+
+            return outer
+
+    seen: list[float] = []
+
+    async def main() -> None:
+        pipeline = pipeline_of(Outer(), Deadline(1))
+        await pipeline.call(anyio.sleep, 0)
+        with pytest.raises(TimeoutError):
+            await pipeline.call(anyio.sleep_forever)
+
+    run(main, backend=backend)
+    assert seen == [inf, inf]
 
 
 @each_backend

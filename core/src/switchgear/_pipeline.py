@@ -183,10 +183,11 @@ class Pipeline:
         if not is_coroutine_function(body):
             return self._guard_plain(fn, operation)
 
+        function: Any = fn
+
         @wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            attempt: Callable[[], Any] = partial(fn, *args, **kwargs)
-            return await self.run(operation, "", attempt)
+            return await self.run(operation, "", partial(function, *args, **kwargs))
 
         return cast("Callable[P, T]", guarded)
 
