@@ -10,7 +10,7 @@ from switchgear import Level, LevelChange, SelfSuspicion, State, Transition
 from tests.integration.shop import Answer
 
 #: The phases of a scenario, the quietest first. A request belongs to the worst that it saw.
-PHASES = ("opening", "after", "before", "recovery", "fault")
+PHASES = ("opening", "after", "before", "recovery", "held", "fault")
 
 #: Seconds. A customer who has waited for longer has gone.
 PATIENCE = 3.0

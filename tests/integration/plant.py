@@ -20,10 +20,10 @@ class Seaweed(SeaweedServer):
     """SeaweedFS, which can be told to throttle."""
 
     async def throttle(self, simultaneous: int | None) -> None:
-        """Answer 503 to more reads at once than so many; None: to none."""
-        limit = "-delete" if simultaneous is None else f"-values {simultaneous}"
+        """Answer 503 to more writes at once than so many; None: to none."""
+        what = "-disable" if simultaneous is None else f"-type Count -actions Write -values {simultaneous}"
+        order = f"s3.circuitBreaker -global {what} -apply\n"
         master = f"127.0.0.1:{self._http['master.port']}.{self._grpc['master.port.grpc']}"
-        order = f"s3.circuitBreaker -global -type Count -actions Read {limit} -apply\n"
         await anyio.run_process([self.command()[0], "shell", f"-master={master}"], input=order.encode())
 
 

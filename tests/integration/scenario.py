@@ -56,7 +56,7 @@ class Scenario:
         await self.served(10)
 
     def turn(self, phase: str) -> None:
-        """The next phase begins: "before", "fault", "recovery", "after"."""
+        """The next phase begins: "before", "fault", "held" (it lasts, and is coped with), "recovery", "after"."""
         self.ledger.turn(phase, anyio.current_time())
 
     async def until(self, condition: Callable[[], object], *, within: float, what: str) -> float:

@@ -6,18 +6,29 @@ cannot offer at all it does not begin: the levels say so, and one request sees t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import anyio
 from botocore.exceptions import BotoCoreError, ClientError
 from openai import OpenAIError
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from switchgear import CapabilityNotOffered, Criticality, Level, Switchgear, criticality
+from switchgear import (
+    Bulkhead,
+    CallNotPermitted,
+    CapabilityNotOffered,
+    Criticality,
+    Level,
+    Pipeline,
+    Switchgear,
+    criticality,
+)
+from switchgear_redis import SingleFlight
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -25,13 +36,15 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 PRODUCTS = 40
+PHOTOS = 6  # that a customer sends
 BUCKET = "pictures"
 MODEL = "stand-in-small"
 _PICTURE = 4_000  # bytes
-_FRESH = 2.0  # s that a page, or what a search has found, is shown without a look at the database
+_FRESH = 0.4  # s, by the cache's own time, that a page or what was found is good without a look at the database
 
-#: What can come of a backend that fails: the clients' own errors, and asyncpg's where it cannot connect (OSError).
-_UNAVAILABLE = (RedisError, BotoCoreError, ClientError, OpenAIError, SQLAlchemyError, OSError)
+#: What can come of a backend that fails: the clients' own errors, asyncpg's where it cannot connect (OSError), and a
+#: refusal of our own bulkhead.
+_UNAVAILABLE = (CallNotPermitted, RedisError, BotoCoreError, ClientError, OpenAIError, SQLAlchemyError, OSError)
 
 _TABLES = (
     "DROP TABLE IF EXISTS products, orders",
@@ -39,7 +52,7 @@ _TABLES = (
     "CREATE TABLE orders (product INTEGER NOT NULL)",
 )
 _ADD = text("INSERT INTO products (id, name, stock) VALUES (:id, :name, 1000000)")
-_FIND = text("SELECT name, stock FROM products WHERE id = :id")
+_FIND = text("SELECT name, stock, pg_sleep(:cost) FROM products WHERE id = :id")
 _TAKE = text("UPDATE products SET stock = stock - 1 WHERE id = :id")
 _ORDER = text("INSERT INTO orders (product) VALUES (:id)")
 _SEARCH = text("SELECT id FROM products WHERE name LIKE :pattern")
@@ -64,10 +77,16 @@ class Shop:
         self._db: AsyncEngine = gear.client("db")
         self._replica: AsyncEngine = gear.client("replica")
         self._gear = gear
+        # Pages take two connections to the database at most, whatever the rush; the others are for those who buy.
+        few = Pipeline(Bulkhead(limit=2, queue=20, max_wait=2.0), name="pages")
+        self._pages = SingleFlight(self._cache, stale=3600, pipeline=few)
+        self._finds = SingleFlight(self._cache)
+        self.page_cost = 0.0  #: what the database works for a page, in its own seconds
         self.capabilities: Mapping[str, Callable[[int], Awaitable[Answer]]] = {
             "checkout": gear.requires("checkout")(self._checkout),
             "catalogue": gear.requires("catalogue")(self._catalogue),
             "images": gear.requires("images")(self._images),
+            "photos": gear.requires("photos")(self._photos),
             "search": gear.requires("search")(self._search),
             "assistant": gear.requires("assistant", at_least=Level.REDUCED, otherwise=self._answers)(self._assistant),
             "reports": gear.requires("reports", at_least=Level.FALLBACK)(self._reports),
@@ -82,10 +101,10 @@ class Shop:
         if BUCKET not in {bucket["Name"] for bucket in (await self._files.list_buckets())["Buckets"]}:
             await self._files.create_bucket(Bucket=BUCKET)
         for product in range(PRODUCTS):
-            await self._files.put_object(Bucket=BUCKET, Key=f"{product}.png", Body=product.to_bytes() * _PICTURE)
+            await self._paint(f"{product}.png")
         await self._cache.flushdb()
         for product in range(PRODUCTS):
-            await self._keep(f"page:{product}", f"Lamp {product}: new")
+            await self._catalogue(product)
 
     async def serve(self, capability: str, product: int) -> Answer:
         """The answer to one request; NONE where there is none to be had."""
@@ -109,23 +128,14 @@ class Shop:
     async def _catalogue(self, product: int) -> Answer:
         """A product's page: from the cache, where it is old from the database, where that fails, or is busy with those
         who have nothing else, the old one."""
-        kept, fresh = await self._kept(f"page:{product}")
-        if fresh:
-            return Answer.FULL
-        try:
-            with criticality(Criticality.DEGRADED if kept else Criticality.CRITICAL):
-                name, stock = await self._find(product)
-        except _UNAVAILABLE:
-            if not kept:
-                raise
-            return Answer.FALLBACK
-        await self._keep(f"page:{product}", f"{name}: {stock} in stock")
+        with criticality(Criticality.DEGRADED):
+            await self._pages.get_or_set(f"page:{product}", partial(self._page, product), ttl=_FRESH)
         return Answer.FULL
 
-    async def _find(self, product: int) -> tuple[str, int]:
+    async def _page(self, product: int) -> str:
         async with self._db.connect() as connection:
-            row = (await connection.execute(_FIND, {"id": product})).one()
-        return row.name, row.stock
+            row = (await connection.execute(_FIND, {"id": product, "cost": self.page_cost})).one()
+        return f"{row.name}: {row.stock} in stock"
 
     async def _images(self, product: int) -> Answer:
         """A product's picture."""
@@ -133,16 +143,23 @@ class Shop:
         await picture["Body"].read()
         return Answer.FULL
 
+    async def _photos(self, product: int) -> Answer:
+        """A customer's photos of it, all sent at once."""
+        await asyncio.gather(*(self._paint(f"{product}/{photo}.png") for photo in range(PHOTOS)))
+        return Answer.FULL
+
+    async def _paint(self, key: str) -> None:
+        await self._files.put_object(Bucket=BUCKET, Key=key, Body=b"." * _PICTURE)
+
     async def _search(self, product: int) -> Answer:
         """Products that are called so: what was found a moment ago is good for the next who asks."""
         pattern = f"%{product}%"
-        _, fresh = await self._kept(f"search:{pattern}")
-        if fresh:
-            return Answer.FULL
+        await self._finds.get_or_set(f"search:{pattern}", partial(self._find, pattern), ttl=_FRESH)
+        return Answer.FULL
+
+    async def _find(self, pattern: str) -> list[int]:
         async with self._replica.connect() as connection:
-            found = [str(number) for number in (await connection.execute(_SEARCH, {"pattern": pattern})).scalars()]
-        kept = await self._keep(f"search:{pattern}", ",".join(found))
-        return Answer.FULL if kept else Answer.FALLBACK
+            return [*(await connection.execute(_SEARCH, {"pattern": pattern})).scalars()]
 
     async def _assistant(self, product: int) -> Answer:
         """A question, answered by the model."""
@@ -166,20 +183,3 @@ class Shop:
             async with self._replica.connect() as connection:
                 (await connection.execute(_REPORT)).all()
         return Answer.FULL
-
-    async def _kept(self, key: str) -> tuple[str, bool]:
-        """What the cache has, "" for nothing, and whether it is fresh."""
-        try:
-            kept: Any = await self._cache.get(key)
-        except RedisError:
-            kept = None
-        since, _, text = str(kept or "0|").partition("|")
-        return text, anyio.current_time() - float(since) < _FRESH
-
-    async def _keep(self, key: str, text: str) -> bool:
-        """Whether the cache has it now."""
-        try:
-            await self._cache.set(key, f"{anyio.current_time()}|{text}")
-        except RedisError:
-            return False
-        return True

@@ -20,7 +20,6 @@ class Loss:
 
     levels: Mapping[str, Level]  #: of the capabilities that it impairs
     also: tuple[str, ...] = ()  #: the services that cannot do without it
-    stale: tuple[str, ...] = ()  #: capabilities that stay FULL, with answers that are a little old
 
     @property
     def off(self) -> set[str]:
@@ -29,11 +28,9 @@ class Loss:
 
 LOSSES = {
     "cache": Loss({"checkout": Level.REDUCED, "search": Level.REDUCED}),
-    "files": Loss({"images": Level.OFF}),
+    "files": Loss({"images": Level.OFF, "photos": Level.OFF}),
     "llm": Loss({"assistant": Level.FALLBACK}),
-    "db": Loss(
-        {"checkout": Level.OFF, "search": Level.OFF, "reports": Level.OFF}, also=("replica",), stale=("catalogue",)
-    ),
+    "db": Loss({"checkout": Level.OFF, "search": Level.OFF, "reports": Level.OFF}, also=("replica",)),
 }
 
 
@@ -70,7 +67,7 @@ async def test_one_is_killed(scenario: Scenario, service: str) -> None:
             assert tally.slowest < PATIENCE / 2, capability
         else:
             assert tally.goodput >= 0.97, capability
-            assert tally.full >= 0.97 or capability in {*loss.levels, *loss.stale}, capability
+            assert tally.full >= 0.97 or capability in loss.levels, capability
     for capability, tally in ledger.of("after").items():
         assert tally.full == 1, capability
         assert tally.goodput >= 0.97, capability

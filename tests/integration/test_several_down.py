@@ -45,7 +45,7 @@ async def test_two_fail_in_their_own_ways(scenario: Scenario) -> None:
         assert scenario.whole()
 
     fault, after = scenario.ledger.of("fault"), scenario.ledger.of("after")
-    for capability in ("images", "reports", "assistant"):
+    for capability in ("images", "photos", "reports", "assistant"):
         assert fault[capability].goodput >= 0.97, capability
     # Who came before the breaker opened has waited for the cache that hangs, and has gone.
     for capability in ("checkout", "search", "catalogue"):
@@ -66,7 +66,7 @@ async def test_all_fail_at_once_and_come_back_one_by_one(scenario: Scenario) -> 
         scenario.turn("fault")
         for service in services:
             await scenario.ways[service].down()
-        off = dict.fromkeys(("checkout", "catalogue", "images", "search", "reports"), Level.OFF)
+        off = dict.fromkeys(("checkout", "catalogue", "images", "photos", "search", "reports"), Level.OFF)
         fallen = {**off, "assistant": Level.FALLBACK}
         await scenario.until(lambda: scenario.levels() == fallen, within=30, what=f"levels are {fallen}")
         await scenario.served(10)

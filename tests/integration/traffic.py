@@ -14,7 +14,8 @@ from tests.integration.shop import PRODUCTS, Shop
 RATES: Mapping[str, float] = {
     "checkout": 3.0,
     "catalogue": 5.0,
-    "images": 2.0,
+    "images": 1.5,
+    "photos": 0.5,
     "search": 2.0,
     "assistant": 1.5,
     "reports": 1.0,
@@ -26,6 +27,7 @@ class Traffic:
 
     def __init__(self, shop: Shop, ledger: Ledger, *, rates: Mapping[str, float] = RATES, seed: int = 1) -> None:
         self.rates = dict(rates)
+        self.products = PRODUCTS  #: that are asked about
         self._shop = shop
         self._ledger = ledger
         self._rng = random.Random(seed)
@@ -37,7 +39,7 @@ class Traffic:
             while True:
                 due += self._rng.expovariate(sum(self.rates.values()))
                 [capability] = self._rng.choices([*self.rates], [*self.rates.values()])
-                product = int(PRODUCTS * self._rng.random() ** 2)  # some are in greater demand
+                product = int(self.products * self._rng.random() ** 2)  # some are in greater demand
                 await anyio.sleep_until(due)
                 requests.start_soon(self._serve, capability, product, due)
 
