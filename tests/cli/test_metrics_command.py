@@ -38,7 +38,7 @@ def test_all_metrics_as_text() -> None:
     lines = run("metrics", COLUMNS="40", **OURS).stdout.splitlines()
     assert [line for line in lines if line and line[0] != " "] == ["switchgear", "db", "openai", "redis", "s3"]
     assert "  switchgear_breaker_state{service, domain, state}  gauge" in lines
-    assert "  switchgear_event_loop_lag_seconds  gauge" in lines
+    assert "  switchgear_loop_lag_seconds  gauge" in lines
 
 
 def test_a_broken_plugin_and_one_that_prints(garden: Garden) -> None:

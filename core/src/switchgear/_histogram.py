@@ -39,6 +39,14 @@ class Histogram:
             self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
             self.sum += other.sum
 
+    def since(self, earlier: Histogram) -> Histogram:
+        """What it has counted since an earlier copy of it."""
+        news = Histogram(self.bounds)
+        with _lock:
+            news.counts = [mine - its for mine, its in zip(self.counts, earlier.counts, strict=True)]
+            news.sum = self.sum - earlier.sum
+        return news
+
     def copy(self) -> Histogram:
         """What is counted by now."""
         copied = Histogram(self.bounds)

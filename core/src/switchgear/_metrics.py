@@ -13,6 +13,7 @@ from typing import Any
 from switchgear._spec import Backend, Metric
 
 _PREFIX = "switchgear"
+_UCUM = {"": "", "seconds": "s", "bytes": "By", "ratio": "1"}
 
 #: Seconds, from a cache's fraction of a millisecond to a language model's minute.
 _DURATIONS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -177,7 +178,7 @@ SELF_SUSPECTED = Metric(
     help="Services that broke at once, so that this process or its network is suspected.",
 )
 LAG = Metric(
-    name="event_loop_lag",
+    name="loop_lag",
     kind="gauge",
     unit="seconds",
     help="How late the event loop was at its last heartbeat.",
@@ -215,6 +216,19 @@ def of_backend(backend: Backend[Any, Any]) -> tuple[Metric, ...]:
 def registry(backends: Iterable[Backend[Any, Any]] = ()) -> tuple[Metric, ...]:
     """Core's metrics and those of the backends."""
     return (*CORE, *(metric for backend in backends for metric in of_backend(backend)))
+
+
+def dotted_name(metric: Metric) -> str:
+    """The name under which OpenTelemetry knows it; its first word is a namespace. For Prometheus a Collector makes
+    `exported_name` of it.
+    """
+    namespace, _, rest = metric.name.partition("_")
+    return ".".join(filter(None, (_PREFIX, namespace, rest)))
+
+
+def ucum(metric: Metric) -> str:
+    """Its unit as OpenTelemetry writes it, by the code of that name; what is counted stands in braces there."""
+    return _UCUM.get(metric.unit, f"{{{metric.unit}}}")
 
 
 def exported_name(metric: Metric) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
+from time import time_ns
 
+from switchgear._gear import Switchgear
 from switchgear._histogram import Histogram
 from switchgear._lock import fork_safe
 from switchgear._metrics import CALL_DURATION
@@ -27,6 +29,30 @@ class Durations:
         self._family = Distributions(CALL_DURATION)
         self._places: dict[tuple[str, str, str], tuple[Labels, Histogram]] = {}
         self._fresh: set[tuple[Labels, int]] = set()  # of one bucket, one exemplar between two readings is enough
+        self._users = 0
+        self._unsubscribe: Callable[[], None] = _nothing
+
+    @classmethod
+    def of(cls, gear: Switchgear) -> Durations:
+        """Those of a gear: its calls are timed once, however many exporters tell of it. Give them back by `leave`."""
+        with _lock:
+            known = next((observer for observer in gear.observers if isinstance(observer, cls)), None) or cls()
+            known.join(gear)
+        return known
+
+    def join(self, gear: Switchgear) -> None:
+        """Somebody wants the calls of that gear timed."""
+        with _lock:
+            self._users += 1
+            if self._users == 1:
+                self._unsubscribe = gear.subscribe(self)
+
+    def leave(self) -> None:
+        """Time no more, unless somebody else wants it."""
+        with _lock:
+            self._users -= 1
+            if not self._users:
+                self._unsubscribe()
 
     def on_outcome(
         self, service: str, _domain: str, operation: str, _class: str, verdict: Verdict, seconds: float
@@ -48,23 +74,21 @@ class Durations:
         return found
 
     def _exemplify(self, labels: Labels, bucket: int, seconds: float) -> None:
-        if (labels, bucket) not in self._fresh and (trace := _trace()):
+        if (labels, bucket) in self._fresh:
+            return
+        span = sys.modules[_TRACING].get_current_span().get_span_context()
+        if span.is_valid and span.trace_flags.sampled:
             with _lock:
                 self._fresh.add((labels, bucket))
-                self._family.exemplars[labels, bucket] = Exemplar(trace, seconds)
+                traced = Exemplar(f"{span.trace_id:032x}", f"{span.span_id:016x}", seconds, time_ns())
+                self._family.exemplars[labels, bucket] = traced
 
     def read(self) -> Distributions:
-        """What is counted by now."""
+        """What is counted by now, and how often something found no place in it so far."""
         with _lock:
             self._fresh.clear()
-            known = self._family.copy()
-            self._family.take_overflowed()  # it is told with the copy
-        return known
+            return self._family.copy()
 
 
-def _trace() -> Mapping[str, str] | None:
-    """The sampled trace that the running task is in, if it is in one."""
-    span = sys.modules[_TRACING].get_current_span().get_span_context()
-    if not span.is_valid or not span.trace_flags.sampled:
-        return None
-    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+def _nothing() -> None:
+    """Nobody has subscribed."""

@@ -37,4 +37,8 @@ def _buckets(family: Distributions, labels: Labels) -> Iterator[tuple[str, float
     values = family.series[labels]
     for index, (bound, count) in enumerate(zip(upper_bounds(values), accumulate(values.counts), strict=True)):
         known = family.exemplars.get((labels, index))
-        yield (bound, count) if known is None else (bound, count, Exemplar(dict(known.labels), known.seconds))
+        if known is None:
+            yield bound, count
+        else:
+            trace = {"trace_id": known.trace_id, "span_id": known.span_id}
+            yield bound, count, Exemplar(trace, known.seconds)

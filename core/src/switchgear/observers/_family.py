@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
 from typing import Generic, NamedTuple, Self, TypeVar
 
@@ -69,8 +68,10 @@ class Numbers(Family[float]):
 class Exemplar(NamedTuple):
     """One of the calls that a bucket counts, and the trace that shows it."""
 
-    labels: Mapping[str, str]
+    trace_id: str
+    span_id: str
     seconds: float
+    at: int  #: nanoseconds since the epoch
 
 
 class Distributions(Family[Histogram]):

@@ -32,11 +32,11 @@ class Recorder:
         self._backends: dict[str, Backend[Any, Any]] = {}
         self._counters: dict[str, Numbers] = {}
         self._seen: WeakKeyDictionary[object, dict[tuple[str, Labels], float]] = WeakKeyDictionary()
-        self._durations = Durations() if durations else None
+        self._durations = Durations.of(gear) if durations else None
         self._listening = ExitStack()
-        for observer in (self, self._durations):
-            if observer is not None:
-                self._listening.callback(gear.subscribe(observer))
+        self._listening.callback(gear.subscribe(self))
+        if self._durations is not None:
+            self._listening.callback(self._durations.leave)
 
     def close(self) -> None:
         """Listen no more."""
@@ -62,9 +62,8 @@ class Recorder:
         declared = metrics.registry(self._backends.values())
         gauges = {metric.name: Numbers(metric) for metric in declared if metric.kind == "gauge"}
         histograms = {metric.name: Distributions(metric) for metric in declared if metric.kind == "histogram"}
-        if self._durations is not None:
-            histograms[metrics.CALL_DURATION.name] = self._durations.read()
         with _lock:
+            histograms |= self._timed()
             for metric in declared:
                 if metric.kind == "counter":
                     self._counters.setdefault(metric.name, Numbers(metric))
@@ -80,6 +79,16 @@ class Recorder:
                 if times := family.take_overflowed():
                     self._count(metrics.OVERFLOW, (metrics.exported_name(family.metric),), times)
             return [families[metric.name].copy() for metric in declared]
+
+    def _timed(self) -> dict[str, Distributions]:
+        """How long calls took, if that is wanted."""
+        if self._durations is None:
+            return {}
+        timed = self._durations.read()
+        if times := timed.take_overflowed():
+            full = metrics.exported_name(timed.metric)
+            self._advance(Reading(metrics.OVERFLOW, (full,), times, self._durations))
+        return {timed.metric.name: timed}
 
     def _advance(self, reading: Reading) -> None:
         seen = self._seen.setdefault(reading.source, {})

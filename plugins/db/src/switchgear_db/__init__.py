@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from switchgear.spi import Backend, BreakerConfig, ClientLimits, HealthConfig, MissingDependency, Service, hookimpl
 from switchgear_db._classify import classify
+from switchgear_db._convention import CONVENTION
 from switchgear_db._instrument import INSTRUMENT, owner
 from switchgear_db._metrics import METRICS, gauges, saturation
 from switchgear_db._operations import OPERATIONS
@@ -89,6 +90,7 @@ BACKEND: Backend[Any, DbSettings] = Backend(
     probe=_probe,
     identify=_identify,
     metrics=METRICS,
+    convention=CONVENTION,
     gauges=gauges,
     limits=_limits,
     permissions=_permissions,

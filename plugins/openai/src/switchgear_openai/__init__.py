@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, Strategy, hookimpl
 from switchgear_openai._classify import classify
 from switchgear_openai._connect import OpenAISettings, connect, identify, limits, permissions, probe
+from switchgear_openai._convention import CONVENTION
 from switchgear_openai._instrument import INSTRUMENT, owner
 from switchgear_openai._operations import OPERATIONS
 
@@ -92,6 +93,7 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
             merged="min",
         ),
     ),
+    convention=CONVENTION,
     gauges=_gauges,
     limits=limits,
     permissions=permissions,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from switchgear.spi import Backend, Backoff, BreakerConfig, HealthConfig, Service, TimeWindow, hookimpl
 from switchgear_redis._classify import classify
 from switchgear_redis._commands import OPERATIONS
+from switchgear_redis._convention import CONVENTION
 from switchgear_redis._health import METRICS, gauges, identify, limits, permissions, probe, saturation
 from switchgear_redis._instrument import INSTRUMENT, owner
 from switchgear_redis._settings import RedisSettings
@@ -53,6 +54,7 @@ BACKEND: Backend[Any, RedisSettings] = Backend(
     probe=probe,
     identify=identify,
     metrics=METRICS,
+    convention=CONVENTION,
     gauges=gauges,
     limits=limits,
     permissions=permissions,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from switchgear.spi import Backend, BreakerConfig, HealthConfig, Metric, Service, hookimpl
 from switchgear_s3._classify import classify, classify_result
 from switchgear_s3._connect import S3Settings, connect
+from switchgear_s3._convention import CONVENTION
 from switchgear_s3._instrument import INSTRUMENT, owner
 from switchgear_s3._operations import OPERATIONS
 from switchgear_s3._probe import gauges, identify, limits, permissions, probe, saturation
@@ -83,6 +84,7 @@ BACKEND: Backend[Any, S3Settings] = Backend(
         Metric(name="pool_idle", kind="gauge", help="Connections kept for the next request."),
         Metric(name="pool_max", kind="gauge", help="Connections that there may be."),
     ),
+    convention=CONVENTION,
     gauges=gauges,
     limits=limits,
     permissions=permissions,
