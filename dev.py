@@ -59,6 +59,8 @@ def test(arguments: list[str]) -> NoReturn:
         arguments = [argument for argument in arguments if argument != "--llm"]
         installer.install("installing the model", *LOCKED, "-r", REQUIREMENTS / "llm.lock")
         os.environ["SWITCHGEAR_TEST_LLM"] = "1"
+    if not arguments:  # all of them: on all cores, those that share servers together
+        arguments = ["-n", "auto", "--dist", "loadgroup"]
     become(BIN / "python", "-m", "pytest", *arguments)
 
 
