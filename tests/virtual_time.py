@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable
+from contextvars import Context
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -45,4 +47,5 @@ def run(main: Callable[..., Awaitable[T]], *args: object, backend: str) -> T:
     options: dict[str, Any] = {"loop_factory": _Loop}
     if backend == "trio":
         options = {"clock": MockClock(autojump_threshold=0)}
-    return anyio.run(main, *args, backend=backend, backend_options=options)
+    # In a context of its own: a loop that a fixture of another test keeps, asleep, leaves its mark in the shared one.
+    return Context().run(partial(anyio.run, main, *args, backend=backend, backend_options=options))
