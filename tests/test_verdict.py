@@ -7,7 +7,7 @@ import asyncio
 import pytest
 import trio
 
-from switchgear import CallNotPermitted, State, Verdict
+from switchgear import CallNotPermitted, CallTimedOut, State, Verdict
 from switchgear._verdict import unknown_is_failure
 from switchgear.lowlevel import judge
 from tests.support import Said, as_said
@@ -101,3 +101,8 @@ def test_a_group_of_nothing_but_cancellations_says_nothing() -> None:
     """As a cancelled task group raises it."""
     group = BaseExceptionGroup("g", [asyncio.CancelledError(), KeyboardInterrupt()])
     assert judge(group, unknown_is_failure) == Verdict.IGNORED
+
+
+def test_a_limit_of_time_of_ours_is_a_failure() -> None:
+    """Whatever a plugin's table makes of errors that it does not know."""
+    assert judge(CallTimedOut("cache", "get", 1.0), lambda _: Verdict.IGNORED) == Verdict.FAILURE

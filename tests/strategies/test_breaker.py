@@ -11,6 +11,7 @@ import pytest
 from switchgear import (
     Breaker,
     CallNotPermitted,
+    Fallback,
     LimitExceeded,
     Pipeline,
     Retry,
@@ -196,5 +197,57 @@ def test_a_call_made_inside_an_attempt_is_part_of_it(backend: str) -> None:
         with pytest.raises(Said):
             await service.run(IDEMPOTENT, "", partial(door.fetch, IDEMPOTENT))
         assert door.attempts == 3
+
+    run(main, backend=backend)
+
+
+@each_backend
+def test_what_an_attempt_leaves_behind_is_no_part_of_it(backend: str) -> None:
+    """A task that outlives the call makes calls of its own, with all strategies."""
+
+    async def main() -> None:
+        gear, door = guarded(pipeline=[Retry(attempts=3)])
+        over = anyio.Event()
+
+        async def background() -> None:
+            await over.wait()
+            door.error = Said(Verdict.FAILURE)
+            with pytest.raises(Said):
+                await door.fetch(IDEMPOTENT)
+
+        async with anyio.create_task_group() as tasks:
+
+            async def attempt() -> None:
+                tasks.start_soon(background)
+
+            await gear.service("toy").run(IDEMPOTENT, "", attempt)
+            over.set()
+        assert door.attempts == 3
+
+    run(main, backend=backend)
+
+
+@each_backend
+def test_nor_is_a_fallback(backend: str) -> None:
+    """What stands in for a failed part of a service may ask another part, and that call has all strategies too."""
+
+    async def main() -> None:
+        async def ask_b() -> str:
+            return await door.fetch(IDEMPOTENT, "b")
+
+        gear, door = guarded(pipeline=[Fallback(function=ask_b, canary=0), Retry(attempts=2)])
+        failing = iter([Said(Verdict.FAILURE)])
+
+        async def attempt() -> str:
+            raise Said(Verdict.FAILURE)
+
+        async def flaky(operation: Operation, domain: str) -> str:
+            assert domain == "b"
+            for exc in failing:
+                raise exc
+            return "served by b"
+
+        door._attempt = flaky  # type: ignore[method-assign]
+        assert await gear.service("toy").run(IDEMPOTENT, "a", attempt) == "served by b"
 
     run(main, backend=backend)

@@ -135,6 +135,20 @@ def test_each_attempt_has_its_own_timeout(backend: str) -> None:
 
 
 @each_backend
+def test_a_guards_breaker_knows_whose_timeout_it_was(backend: str) -> None:
+    """The second attempt's, where the first had failed by itself before: two failures, and nobody who gave up."""
+
+    async def main() -> None:
+        breaker = CircuitBreaker("b", SMALL, classify=as_said, clock=anyio.current_time)
+        there = Backend((3, False), (100, True))
+        with pytest.raises(Said):
+            await pipeline_of(Hedge(delay=2), Timeout(5), name="b").call(breaker.call, there)
+        assert [cause.type for cause in breaker.snapshot().causes] == ["Said", "CallTimedOut"]
+
+    run(main, backend=backend)
+
+
+@each_backend
 def test_only_what_is_idempotent(backend: str) -> None:
     """Unless somebody says otherwise."""
 

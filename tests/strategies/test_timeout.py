@@ -117,6 +117,10 @@ def test_a_guards_breaker_inside_learns_of_the_services_own_timeout(backend: str
     run(main, backend=backend)
 
 
+async def hang(breaker: CircuitBreaker) -> None:
+    await breaker.call(anyio.sleep_forever)
+
+
 @each_backend
 def test_somebody_elses_timeout_says_nothing_of_a_service(backend: str) -> None:
     """The limit of a handler further out, and its caller's, are no failures of the service that was being asked."""
@@ -133,6 +137,8 @@ def test_somebody_elses_timeout_says_nothing_of_a_service(backend: str) -> None:
                 await pipeline_of(Timeout(1), name="handler").call(ask)
             with anyio.move_on_after(1):
                 await ask()
+            with pytest.raises(TimeoutError):  # also without a pipeline of its own
+                await pipeline_of(Timeout(1), name="handler").call(hang, breaker)
         assert breaker.snapshot().calls == 0
         assert breaker.snapshot().in_flight == 0
 
