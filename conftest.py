@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from functools import wraps
+from typing import Any
 
 import pytest
+import sniffio
 from hypothesis import Phase, settings
 
 # On a busy machine an example may take long without anything being wrong. In CI hypothesis chooses its own profile,
@@ -24,3 +28,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out, and say so, what needs 280 MB more than everybody wants to download."""
     if item.get_closest_marker("llm") and not os.environ.get("SWITCHGEAR_TEST_LLM"):
         pytest.skip("needs a real model on this machine: python3 dev.py test --llm")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """See to it that a test runs on the event loop that it asks for.
+
+    As long as an async fixture keeps one alive, anyio runs all further tests on that, whatever they ask for.
+    """
+    backend: Any = pyfuncitem.funcargs.get("anyio_backend")
+    test: Any = pyfuncitem.obj
+    if backend is None or not inspect.iscoroutinefunction(test):
+        return
+
+    @wraps(test)
+    async def on_its_backend(**arguments: Any) -> None:
+        asked, found = backend if isinstance(backend, str) else backend[0], sniffio.current_async_library()
+        if asked != found:
+            pytest.fail(
+                f"This test asks for {asked} and runs on {found}: an async fixture of a wider scope holds that."
+            )
+        await test(**arguments)
+
+    pyfuncitem.obj = on_its_backend

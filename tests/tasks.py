@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
 from anyio import CancelScope, Event, create_task_group, sleep_forever
 
 from switchgear import CallNotPermitted, CircuitBreaker
@@ -15,8 +18,17 @@ from switchgear import CallNotPermitted, CircuitBreaker
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
+T = TypeVar("T")
+
 #: Seconds after which something that should have happened in a thread never will.
 DEADLINE = 20.0
+
+
+def run(main: Callable[..., Awaitable[T]], *args: object, backend: str, options: dict[str, Any] | None = None) -> T:
+    """What `main` returns, in a context of its own: a loop that another test's fixture keeps, asleep, leaves its mark
+    in the shared one.
+    """
+    return Context().run(partial(anyio.run, main, *args, backend=backend, backend_options=options))
 
 
 class Running:

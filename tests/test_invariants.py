@@ -57,7 +57,7 @@ from tests.support import (
     refused,
     succeed,
 )
-from tests.tasks import DEADLINE, Running, begin, cancel, hang, in_threads
+from tests.tasks import DEADLINE, Running, begin, cancel, hang, in_threads, run
 
 pytestmark = pytest.mark.anyio
 
@@ -1263,7 +1263,7 @@ async def seeded_life(seed: int) -> list[object]:
 @pytest.mark.parametrize("seed", range(10))
 def test_invariant_18_the_same_trace_on_asyncio_and_trio(seed: int) -> None:
     """For one seed all snapshots, explanations, refusals and events are equal, one by one."""
-    asyncio_trace = anyio.run(seeded_life, seed, backend="asyncio")
-    trio_trace = anyio.run(seeded_life, seed, backend="trio")
+    asyncio_trace = run(seeded_life, seed, backend="asyncio")
+    trio_trace = run(seeded_life, seed, backend="trio")
     assert asyncio_trace == trio_trace
     assert len([event for event in asyncio_trace if isinstance(event, Transition)]) > 1

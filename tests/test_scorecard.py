@@ -49,7 +49,7 @@ from tests.support import (
     refused,
     succeed,
 )
-from tests.tasks import DEADLINE, cancel, hang, in_threads, under_way
+from tests.tasks import DEADLINE, cancel, hang, in_threads, run, under_way
 
 pytestmark = pytest.mark.anyio
 
@@ -852,9 +852,9 @@ def test_two_event_loops() -> None:
             for _ in range(5):
                 group.start_soon(calls)
 
-    anyio.run(crowd, backend="asyncio")
-    anyio.run(crowd, backend="trio")
-    in_threads(lambda number: anyio.run(crowd, backend=("asyncio", "trio")[number % 2]), threads=4)
+    run(crowd, backend="asyncio")
+    run(crowd, backend="trio")
+    in_threads(lambda number: run(crowd, backend=("asyncio", "trio")[number % 2]), threads=4)
     snapshot = breaker.snapshot()
     assert (snapshot.verdicts["SUCCESS"], snapshot.in_flight) == (600, 0)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Awaitable, Callable
-from contextvars import Context
-from functools import partial
 from typing import Any, TypeVar
 
-import anyio
 import pytest
 from trio.testing import MockClock
+
+from tests import tasks
 
 T = TypeVar("T")
 
@@ -47,5 +46,4 @@ def run(main: Callable[..., Awaitable[T]], *args: object, backend: str) -> T:
     options: dict[str, Any] = {"loop_factory": _Loop}
     if backend == "trio":
         options = {"clock": MockClock(autojump_threshold=0)}
-    # In a context of its own: a loop that a fixture of another test keeps, asleep, leaves its mark in the shared one.
-    return Context().run(partial(anyio.run, main, *args, backend=backend, backend_options=options))
+    return tasks.run(main, *args, backend=backend, options=options)

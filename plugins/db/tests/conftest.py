@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,15 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-async def healthy() -> AsyncIterator[PostgresServer]:
+def healthy() -> Iterator[PostgresServer]:
     """A server in good health."""
-    async with PostgresServer("-c", "max_prepared_transactions=5", "-c", "deadlock_timeout=50ms") as server:
+    with PostgresServer("-c", "max_prepared_transactions=5", "-c", "deadlock_timeout=50ms") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-async def phoenix() -> AsyncIterator[PostgresServer]:
-    async with PostgresServer() as server:
+def phoenix() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
         yield server
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -18,8 +18,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-async def healthy() -> AsyncIterator[ValkeyServer]:
-    async with ValkeyServer() as server:
+def healthy() -> Iterator[ValkeyServer]:
+    with ValkeyServer() as server:
         yield server
 
 

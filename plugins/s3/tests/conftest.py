@@ -26,8 +26,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-async def seaweed() -> AsyncIterator[SeaweedServer]:
-    async with SeaweedServer() as server:
+def seaweed() -> Iterator[SeaweedServer]:
+    with SeaweedServer() as server:
         yield server
 
 

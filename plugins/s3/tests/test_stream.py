@@ -29,7 +29,7 @@ SIZE = 1_500_000  # more than aiohttp reads ahead of its reader
 DATA = os.urandom(SIZE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def large(session: Any, seaweed: SeaweedServer) -> str:
     """A bucket with an object "large"."""
     async with session.client("s3", endpoint_url=seaweed.endpoint) as client:

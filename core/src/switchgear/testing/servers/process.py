@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from contextvars import Context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -25,8 +26,9 @@ class ServerUnavailable(SwitchgearError):
 class Server(ABC):
     """A real server on 127.0.0.1, as a child process with its data in a temporary directory.
 
-    Use it as an async context manager, on asyncio or trio. It does not outlive the thread that started it, even when
-    that is killed (Linux). `kill`, `hang`, `resume` and `restart` are its faults; port and data stay till `aclose`.
+    Use it as an async context manager, on asyncio or trio, or in plain code as a plain one. It does not outlive the
+    thread that started it, even when that is killed (Linux). `kill`, `hang`, `resume` and `restart` are its faults;
+    port and data stay till `aclose`.
 
     Attributes:
         name: the program that serves ("Valkey").
@@ -171,6 +173,17 @@ class Server(ABC):
     ) -> None:
         await self.aclose()
 
+    # It belongs to no event loop, so plain code may keep it, and so may fixtures that outlive one.
+
+    def __enter__(self) -> Self:
+        _run(self.__aenter__)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _run(self.aclose)
+
     async def run(self, command: Sequence[str]) -> None:
         """For `prepare`: runs a command to its end, as the server is run. Raises ServerUnavailable if it fails."""
         child = self._spawn(command)
@@ -206,3 +219,8 @@ class Server(ABC):
         lines = [line.strip() for line in self.log.splitlines() if line.strip()]
         said = f"Its log ends: {' | '.join(lines[-8:])}" if lines else "Its log is empty."
         return ServerUnavailable(f"{self.name} on port {self.port} {what}. {said}")
+
+
+def _run(work: Callable[[], Awaitable[object]]) -> None:
+    # In a context of its own: a loop that sleeps elsewhere on this thread may have left its mark in this one.
+    Context().run(anyio.run, work)
