@@ -46,7 +46,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
         asked, found = backend if isinstance(backend, str) else backend[0], sniffio.current_async_library()
         if asked != found:
             pytest.fail(
-                f"This test asks for {asked} and runs on {found}: an async fixture of a wider scope holds that."
+                f"This test asks for {asked} and runs on {found}, which a fixture of wider scope holds."
             )
         await test(**arguments)
 
