@@ -280,6 +280,15 @@ def test_explain_prints_the_stack_as_it_runs() -> None:
     assert str(Pipeline(name="bare").explain()) == "bare: without a limit of time, at most 1 attempt a call\n  call"
 
 
+def test_what_is_printed_of_them() -> None:
+    """For logs and debuggers."""
+    assert repr(Pipeline(Retry(), Timeout(1), name="quotes")) == "<Pipeline quotes: retry > timeout>"
+    assert repr(RetryBudget(burst=5)) == "RetryBudget(ratio=0.2, burst=5)"
+    assert Hedge().describe() == "a second attempt of what is idempotent after what 95% of the calls take"
+    assert Hedge(delay=0.1, idempotent_only=False).describe() == "a second attempt after 0.1 s"
+    assert Tracing("t", []).describe() == ""
+
+
 @dataclass
 class Bad:
     """A backend that never serves, and counts its calls."""
