@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -21,15 +22,14 @@ class Streaming(Suite):
         """It is no success before its last piece, and one verdict after it."""
         for name, stream in self._streams():
             bench.ledger.clear()
-            pieces = stream(bench.client, fresh())
-            await anext(pieces)
-            if not bench.ledger.open:
-                raise Violation(
-                    f"{name} was settled when its first piece came.",
-                    "Say `permit.first_chunk()` then, and settle at the end of the body.",
-                )
-            async for _ in pieces:
-                pass
+            async with aclosing(stream(bench.client, fresh())) as pieces:
+                await anext(pieces)
+                if not bench.ledger.open:
+                    raise Violation(
+                        f"{name} was settled when its first piece came.",
+                        "Say `permit.first_chunk()` then, and settle at the end of the body.",
+                    )
+                await _rest(pieces)
             await bench.at_rest(f"{name} was read to its end")
             _expect(bench, name, "read to its end", {"SUCCESS"})
 
@@ -37,9 +37,8 @@ class Streaming(Suite):
         """Who stops reading says nothing about the server."""
         for name, stream in self._streams():
             bench.ledger.clear()
-            pieces = stream(bench.client, fresh())
-            await anext(pieces)
-            await pieces.aclose()
+            async with aclosing(stream(bench.client, fresh())) as pieces:
+                await anext(pieces)
             del pieces
             await bench.at_rest(f"{name} was read in part")
             _expect(bench, name, "read in part", {"IGNORED", "SUCCESS"})
@@ -49,10 +48,10 @@ class Streaming(Suite):
         for name, stream in self._streams():
             bench.ledger.clear()
             slow = bench.proxy.add(Bandwidth(4000))
-            pieces = stream(bench.client, fresh())
-            await anext(pieces)
-            await bench.proxy.down()
-            ended = await outcome(_rest(pieces))
+            async with aclosing(stream(bench.client, fresh())) as pieces:
+                await anext(pieces)
+                await bench.proxy.down()
+                ended = await outcome(_rest(pieces))
             if ended.error is None:
                 raise Violation(
                     f"{name} ended without an error when its connection broke.", "Hide no error of the client's."

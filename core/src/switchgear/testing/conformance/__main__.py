@@ -1,0 +1,83 @@
+"""Run a plugin's conformance suite, and sum up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+#: Where an author has the suite.
+_FILE = "test_conformance.py"
+#: Folders whose names begin so hold what was made or installed.
+_ELSEWHERE = (".", "build", "dist", "node_modules", "site-packages")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the suite. 0: nothing failed; 1: something did; 2: there is no such suite."""
+    parser = argparse.ArgumentParser(prog="python -m switchgear.testing.conformance", description=__doc__)
+    parser.add_argument("--plugin", required=True, help="the entry point's name")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--badge", type=Path, help="write a badge into this file (an endpoint for shields.io)")
+    parser.add_argument("path", nargs="*", type=Path, help=f"where to look for {_FILE}; by default here")
+    given = parser.parse_args(arguments)
+    files = sorted({file for place in given.path or [Path()] for file in _suites(place)})
+    with TemporaryDirectory() as folder:
+        summary, said = _run(given.plugin, files, Path(folder, "summary.json"), quiet=given.json)
+    if summary is None or not summary["passed"] + len(summary["failed"]):
+        print(f"{said}There is no suite of the plugin {given.plugin!r} in a {_FILE} here.", file=sys.stderr)  # noqa: T201
+        return 2
+    if given.json:
+        print(json.dumps(summary))  # noqa: T201
+    if given.badge:
+        given.badge.write_text(json.dumps(_badge(summary)))
+    return 1 if summary["failed"] else 0
+
+
+def _run(plugin: str, files: list[Path], summary: Path, *, quiet: bool) -> tuple[dict[str, Any] | None, str]:
+    """The summary, if it came to one, and what pytest printed."""
+    if not files:
+        return None, ""
+    # A process of its own, since pytest wants to be there before what it runs is imported.
+    command = [sys.executable, "-m", "pytest", "-q", "-n0"] if _spreads() else [sys.executable, "-m", "pytest", "-q"]
+    command += ["-p", "switchgear.testing.conformance._tally", "--conformance-of", plugin]
+    command += ["--conformance-summary", str(summary), *map(str, files)]
+    # Some checks are long: no limit that is meant for unit tests may end them.
+    environment = {**os.environ, "PYTEST_TIMEOUT": "0"}
+    ran = subprocess.run(command, env=environment, capture_output=quiet, text=True, check=False)
+    return (json.loads(summary.read_text()) if summary.exists() else None), ran.stdout or ""
+
+
+def _spreads() -> bool:
+    """Whether pytest-xdist is there, whose workers would each have servers of their own."""
+    from importlib.util import find_spec
+
+    return find_spec("xdist") is not None
+
+
+def _suites(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    return [
+        path
+        for path in place.rglob(_FILE)
+        if not any(part.startswith(_ELSEWHERE) for part in path.relative_to(place).parts)
+    ]
+
+
+def _badge(summary: dict[str, Any]) -> dict[str, Any]:
+    failed = len(summary["failed"])
+    return {
+        "schemaVersion": 1,
+        "label": "switchgear conformance",
+        "message": f"{failed} failed" if failed else f"{summary['passed']} checks passed",
+        "color": "red" if failed else "brightgreen",
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
