@@ -317,6 +317,17 @@ MISDECLARED = {
         replaced("probe=probe", "probe='ping'"),
         "probe of its Backend 'memory' is an object",
     ),
+    "a wrong owner": (replaced("probe=probe", "owner='me'"), "owner of its Backend 'memory' is an object of type str."),
+    "an instrument that is none": (
+        replaced("probe=probe", "instrument='sdk:Client'"),
+        "instrument of its Backend 'memory' is an object of type str. It has to be an Instrument whose made_by names",
+    ),
+    "clients that are made nowhere": (
+        replaced("probe=probe", "instrument=Instrument(made_by=('sdk.Client',), address=str, address_in=str)").replace(
+            "import Backend,", "import Backend, Instrument,"
+        ),
+        "instrument of its Backend 'memory' is an object of type Instrument. It has to be an Instrument whose made_by",
+    ),
     "a list of operations": (
         replaced("operations=(", "operations=list((").replace('klass="write")),', 'klass="write"))),'),
         "operations of its Backend 'memory' is an object of type list. It has to be a tuple of Operation.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,9 @@ from switchgear import ConfigurationError, Criticality, Switchgear
 from switchgear._document import State
 from switchgear._level import Level
 from switchgear._view import View
+from switchgear.spi import Backend, Metric
 from switchgear.testing import VirtualClock
-from tests.backends import GET, Client, backend_of
+from tests.backends import GET, Client, Settings, backend_of
 from tests.support import DOWN, Said
 
 REPORT = {"name", "score", "status", "confidence", "path", "limited_by", "reason"}
@@ -35,6 +36,11 @@ def break_down(gear: Switchgear, name: str, domain: str = "") -> None:
         with pytest.raises(Said), gear.service(name).admit(GET, domain):
             raise DOWN
     gear.degradation.look()
+
+
+def with_lines(gauges: Callable[[Client], Mapping[str, float]]) -> Backend[Client, Settings]:
+    toy = backend_of()
+    return replace(toy, metrics=(*toy.metrics, Metric(name="lines", kind="gauge", help="Lines.")), gauges=gauges)
 
 
 def document(view: View) -> dict[str, Any]:
@@ -153,7 +159,8 @@ def test_counters_and_gauges_are_the_plugins() -> None:
     """Counters with their labels; gauges are read from the client, which makes no call for that."""
     gear = Switchgear()
     client = Client()
-    gear.guard(client, replace(backend_of(), gauges=lambda client: {"lines": len(client.happened)}), name="toy")
+    backend = with_lines(lambda client: {"lines": len(client.happened)})
+    gear.guard(client, backend, name="toy")
     gear.service("toy").count("hits", 2, kind="warm")
     service = View(gear).service("toy")
     assert service.gauges == {"lines": 0}
@@ -169,7 +176,7 @@ def test_gauges_that_cannot_be_read_cost_nothing_else(caplog: pytest.LogCaptureF
         raise KeyError("pool")
 
     gear = Switchgear()
-    gear.guard(Client(), replace(backend_of(), gauges=broken), name="toy")
+    gear.guard(Client(), with_lines(broken), name="toy")
     assert View(gear).service("toy").gauges == {}
     assert "The gauges of <Service toy (toy)> cannot be read: KeyError" in caplog.text
 

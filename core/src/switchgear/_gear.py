@@ -240,11 +240,16 @@ class Switchgear:
             raise self._unknown(name) from None
 
     def client(self, name: str) -> Any:
-        """The guarded client of a service, with its own type. Raises ConfigurationError, with the nearest name."""
-        try:
+        """The guarded client of a service, with its own type; of those that an application made for itself, the latest.
+
+        Raises ConfigurationError, with the nearest name.
+        """
+        if name in self._clients:
             return self._clients[name]
-        except KeyError:
+        clients = self._services[name].clients if name in self._services else ()
+        if not clients:
             raise self._unknown(name) from None
+        return clients[-1]
 
     @overload
     def breaker(self, name: str) -> BreakerGroup: ...
@@ -344,8 +349,8 @@ class Switchgear:
     def _unknown(self, name: str) -> ConfigurationError:
         known = self._services.keys() | self._configured.keys()
         if name in self._services:
-            return ConfigurationError(f"The clients of the service {name!r} are the application's own: they were "
-                                      "guarded when it made them.", key=f"services.{name}")  # fmt: skip
+            return ConfigurationError(f"The clients of the service {name!r} are the application's own, which has none "
+                                      "at present.", key=f"services.{name}")  # fmt: skip
         if name in known:
             return ConfigurationError(f"The service {name!r} is configured but not connected. Enter the gear first: "
                                       "`async with gear:`.", key=f"services.{name}")  # fmt: skip

@@ -112,8 +112,8 @@ class Service:
 
         def admit(operation: Operation, domain: str = "") -> Permit:
             self.__dict__.pop("admit", None)
-            then()
-            return self.admit(operation, domain)
+            then()  # which may ask for the call after this one
+            return Service.admit(self, operation, domain)
 
         self.__dict__["admit"] = admit
 
@@ -151,19 +151,22 @@ class Service:
         return used
 
     def _read(self, of: Callable[[Any], Mapping[str, float]] | None, what: str) -> Iterator[tuple[str, float]]:
-        """What each client that is alive, and still this service's, says."""
+        """What each client says."""
         if of is None:
             return
-        owner = self.backend.owner
-        for client in list(self._clients.values()):
+        for client in self.clients:
             try:
-                if owner is not None and owner(client) is not self:
-                    continue
                 said = of(client).items()
             except Exception as exc:  # noqa: BLE001 - foreign code; health must not end with it
                 _log.warning("The %s of %r cannot be read: %s: %s", what, self, *describe(exc))
             else:
                 yield from said
+
+    @property
+    def clients(self) -> list[Any]:
+        """The clients that are alive, and not another service's by now; the latest is the last."""
+        owner = self.backend.owner
+        return [client for client in list(self._clients.values()) if owner is None or owner(client) is self]
 
     def adopt(self, client: object) -> None:
         """Look at this client too, as long as it lives."""

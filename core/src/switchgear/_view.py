@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -15,7 +14,6 @@ from switchgear._events import Transition
 from switchgear._gear import Switchgear
 from switchgear._level import Level, Override
 from switchgear._plugins import PluginInfo
-from switchgear._redact import describe
 from switchgear._report import Report
 from switchgear._service import Service
 from switchgear._snapshot import Snapshot, explain
@@ -110,7 +108,7 @@ class View:
             suspected=name in found.suspects,
             saturations=dict(service.saturated),
             pressure=service.pressure,
-            gauges=_gauges(service, self._gear.client(name)),
+            gauges=dict(service.gauges()),
             counters=tuple(
                 document.Counter(name=metric, labels=dict(labels), value=value)
                 for (metric, labels), value in service.counts().items()
@@ -178,17 +176,6 @@ def _move(last: Transition, now: float) -> document.Move:
         detail=last.detail,
         ago=now - last.at,
     )
-
-
-def _gauges(service: Service, client: Any) -> dict[str, float]:
-    read: Callable[[Any], Mapping[str, float]] | None = service.backend.gauges
-    if read is None:
-        return {}
-    try:
-        return dict(read(client))
-    except Exception as exc:  # noqa: BLE001 - foreign code; what else there is to see must not be lost with it
-        _log.warning("The gauges of %r cannot be read: %s: %s", service, *describe(exc))
-        return {}
 
 
 def _loses(level: Level, override: Override | None, causes: tuple[str, ...]) -> str:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "override": "switchgear.cli._operate",
     "plugins": "switchgear.cli._plugins",
     "rules": "switchgear.cli._rules",
+    "run": "switchgear.cli._run",
     "serve": "switchgear.cli._serve",
     "status": "switchgear.cli._status",
     "validate": "switchgear.cli._validate._command",
@@ -64,6 +65,7 @@ def app() -> None:
 
     \b
     switchgear demo                             four real backends, broken one after another
+    switchgear run -- python app.py             guard every client that an application makes
     switchgear plugins                          what is installed, and does it load
     switchgear check switchgear.toml            is the configuration right, and what does it come to
     switchgear check switchgear.toml --probe    ... and do the backends answer
@@ -78,4 +80,3 @@ def app() -> None:
     Exit codes: 0 all is well, 1 something is not, 2 it could not be done, 3 it is unhealthy, 130 interrupted. What a
     command means by them stands in its own help.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
-

@@ -13,7 +13,7 @@ from switchgear._gear import Switchgear
 from switchgear._histogram import Histogram
 from switchgear._lock import fork_safe
 from switchgear._redact import describe
-from switchgear._spec import Backend, Convention, Metric
+from switchgear._spec import Convention, Metric
 from switchgear._verdict import Verdict
 from switchgear.observers._family import Distributions
 
@@ -121,9 +121,9 @@ class Conventions:
 
 def _instrumented(gear: Switchgear, service: str) -> bool:
     """Whether an instrumentation of OpenTelemetry sees the calls of this service, too."""
-    backend: Backend[Any, Any] = gear.services[service].backend
-    convention = backend.convention
-    return getattr(gear.client(service), _MARK, False) is True or (convention is not None and _any_active(convention))
+    known = gear.services[service]
+    marked = any(getattr(client, _MARK, False) is True for client in known.clients)
+    return marked or (known.backend.convention is not None and _any_active(known.backend.convention))
 
 
 def _any_active(convention: Convention[Any]) -> bool:
