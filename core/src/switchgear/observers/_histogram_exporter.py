@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from importlib.metadata import version
 from time import time_ns
 from typing import Any, Protocol, cast
 
@@ -19,9 +18,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from switchgear._histogram import Histogram
 from switchgear._metrics import ucum
 from switchgear.observers._family import Distributions, Exemplar, Labels
+from switchgear.observers._instruments import SCOPE, VERSION, attributes_of
 
-#: Who says all this. Its version is that of what is installed.
-SCOPE = InstrumentationScope("switchgear", version("switchgear"))
+_SCOPE = InstrumentationScope(SCOPE, VERSION)
 
 _UNKNOWN = cast("float", None)  # the protocol has no least and no greatest value then
 
@@ -66,9 +65,11 @@ class HistogramExporter(otlp.MetricExporter):
         ours = list(self._metrics(time_ns()))
         if ours and metrics_data.resource_metrics:
             first, *others = metrics_data.resource_metrics
-            scope = otlp.ScopeMetrics(scope=SCOPE, metrics=ours, schema_url="")
-            first = replace(first, scope_metrics=[*first.scope_metrics, scope])
-            metrics_data = otlp.MetricsData(resource_metrics=[first, *others])
+            # A scope may be there once: of two that are the same, the protocol's encoder loses one.
+            rest = [each for each in first.scope_metrics if each.scope.name != SCOPE]
+            known = [metric for each in first.scope_metrics if each.scope.name == SCOPE for metric in each.metrics]
+            scope = otlp.ScopeMetrics(scope=_SCOPE, metrics=[*known, *ours], schema_url="")
+            metrics_data = otlp.MetricsData(resource_metrics=[replace(first, scope_metrics=[*rest, scope]), *others])
         result: otlp.MetricExportResult = self._exporter.export(metrics_data, timeout_millis, **kwargs)
         return result
 
@@ -113,12 +114,6 @@ class HistogramExporter(otlp.MetricExporter):
             return counted
         sent, self._sent[key] = self._sent.get(key), counted
         return counted if sent is None else counted.since(sent)
-
-
-def attributes_of(names: Labels, values: Labels) -> dict[str, str | int]:
-    """Labels as attributes: without those that are empty, and ports as the numbers that they are."""
-    pairs = zip(names, values, strict=True)
-    return {name: int(value) if name == "server.port" and value.isdigit() else value for name, value in pairs if value}
 
 
 def _exemplar(known: Exemplar) -> sdk.Exemplar:

@@ -14,24 +14,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from functools import partial
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from switchgear._errors import MissingDependency
 from switchgear._events import Beat
 from switchgear._gear import Switchgear
 from switchgear._lock import fork_safe
-from switchgear._metrics import dotted_name, registry, ucum
+from switchgear._metrics import dotted_name, registry
 from switchgear._spec import Metric
 from switchgear.observers._conventions import Conventions
 from switchgear.observers._family import Distributions, Numbers
 from switchgear.observers._recorder import Recorder
 
 try:
-    from opentelemetry.metrics import Observation, get_meter
-
-    from switchgear.observers._histogram_exporter import SCOPE, HistogramExporter, attributes_of
+    from switchgear.observers._histogram_exporter import HistogramExporter
+    from switchgear.observers._instruments import Instruments
     from switchgear.observers._span_events import SpanEvents
 except ModuleNotFoundError as exc:
     if exc.name is None or not exc.name.startswith("opentelemetry"):
@@ -47,7 +44,7 @@ _lock = fork_safe(threading.RLock())
 
 
 class OtelObserver(Recorder):
-    """Exports one gear, until `close()`; one to a provider.
+    """Exports a gear, until `close()`. Two gears of one provider are told apart by the names of their services alone.
 
     `meter_provider` is the global one or another. `histograms` is an exporter of that provider; with it calls are
     timed, which costs each of them a microsecond or two. The metrics of a plugin come with the first heartbeat after
@@ -62,11 +59,11 @@ class OtelObserver(Recorder):
         histograms: HistogramExporter | None = None,
     ) -> None:
         super().__init__(gear, durations=histograms is not None)
-        self._meter = get_meter(SCOPE.name, SCOPE.version or "", meter_provider)
-        self._instruments: dict[str, object] = {}
         self._families: dict[str, Numbers | Distributions] = {}
         self._told: set[str] = set()
-        self._closed = False
+        self._instruments = Instruments.of(meter_provider)
+        self._instruments.add(self)
+        self._listening.callback(self._instruments.remove, self)
         self._listening.callback(gear.subscribe(SpanEvents()))
         self._conventions: Conventions | None = None
         if histograms is not None:
@@ -76,21 +73,23 @@ class OtelObserver(Recorder):
             self._listening.callback(histograms.remove, self)
         self._declare(gear)
 
-    def close(self) -> None:
-        """Export no more. The instruments stay with the provider, without values."""
-        super().close()
-        self._closed = True
-
     def on_heartbeat(self, _event: Beat) -> None:
-        """Make the instruments of services that have come since. When they are collected it is too late: the SDK holds
-        a lock then.
-        """
+        """Make the instruments of services that have come since."""
         gear = self._gear()
         if gear is not None:
             self._declare(gear)
 
+    def numbers(self, metric: Metric) -> Numbers | None:
+        """For its instrument: the values of a metric in this collection."""
+        with _lock:
+            # Nothing says that a collection begins; but who is asked again is asked in another one.
+            families = self._look() if metric.name in self._told else self._families or self._look()
+            self._told.add(metric.name)
+        family = families.get(metric.name)
+        return family if isinstance(family, Numbers) else None
+
     def histograms(self) -> Iterator[tuple[str, Distributions]]:
-        """How long calls take, and the histograms of plugins, as of the collection that is being exported."""
+        """For the exporter: how long calls take, and the histograms of plugins, as of what was collected last."""
         with _lock:
             families = self._families or self._look()
         for family in families.values():
@@ -100,29 +99,8 @@ class OtelObserver(Recorder):
             yield family.metric.name, family
 
     def _declare(self, gear: Switchgear) -> None:
-        make = {"counter": self._meter.create_observable_counter, "gauge": self._meter.create_observable_gauge}
         backends = {service.backend.name: service.backend for service in gear.services.values()}
-        for metric in registry(backends.values()):
-            if metric.kind in make and metric.name not in self._instruments:
-                self._instruments[metric.name] = make[metric.kind](
-                    dotted_name(metric), [partial(self._observe, metric)], unit=ucum(metric), description=metric.help
-                )
-
-    def _observe(self, metric: Metric, _options: object) -> list[Observation]:
-        if self._closed:
-            return []
-        with _lock:
-            # Nothing says that a collection begins; but who is asked again is asked in another one.
-            families = self._look() if metric.name in self._told else self._families or self._look()
-            self._told.add(metric.name)
-        family = families.get(metric.name)
-        if not isinstance(family, Numbers):
-            return []
-        return [
-            Observation(float(value), attributes_of(metric.labels, labels))
-            for labels, value in family.series.items()
-            if isfinite(value)
-        ]
+        self._instruments.declare(registry(backends.values()))
 
     def _look(self) -> dict[str, Numbers | Distributions]:
         self._told.clear()
