@@ -8,18 +8,24 @@ from starlette.responses import Response
 
 from switchgear._gear import Switchgear
 from switchgear.asgi._endpoint import Answer, Endpoint
-from switchgear.observers.prometheus import PrometheusObserver
+from switchgear.observers._workers import Workers
+from switchgear.observers.prometheus import PrometheusObserver, render
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 
 def metrics(gear: Switchgear) -> Endpoint:
-    """What the gear has counted, as text. Asking makes no call to a backend."""
-    observer = PrometheusObserver.of(gear)  # from now on, and not only from the first scrape
+    """What the gear has counted, as text. Asking makes no call to a backend.
+
+    Breakers count anyway. What costs calls something, to be timed, begins with the first scrape: most who have the
+    endpoints for health are never asked for metrics.
+    """
+    if Workers.wanted():  # then another process may be asked, which has to find what this one has written down
+        PrometheusObserver.of(gear)
 
     async def scrape(request: Request) -> Response:
-        content, content_type = observer.render(request.headers.get("accept", ""))
+        content, content_type = render(gear, request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": content_type})
 
     return Endpoint(
