@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncGenerator
 from typing import Any, ClassVar
 
@@ -24,14 +23,14 @@ class TestConformance(Conformance):
 
     def settings(self, server: SeaweedServer, port: int) -> S3Settings:
         keys: Any = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
-        url = f"http://127.0.0.1:{port}"
-        return S3Settings(endpoint_url=url, region_name="eu-1", connect_timeout=0.9, read_timeout=0.9, **keys)
+        keys["endpoint_url"] = f"http://127.0.0.1:{port}"
+        return S3Settings(region_name="eu-1", connect_timeout=0.9, read_timeout=0.9, **keys)
 
     async def prepare(self, client: Any) -> None:
         await client.create_bucket(Bucket="bucket")
         await client.put_object(Bucket="bucket", Key="large", Body=bytes(1_000_000))
 
-    def made_up(self, client: Any, method: str, parameter: inspect.Parameter) -> Any:
+    def made_up(self, client: Any, method: str, parameter: Any) -> Any:
         operation = client.meta.method_to_api_mapping.get(method)
         if operation is None:
             return super().made_up(client, method, parameter)
@@ -49,12 +48,12 @@ class TestConformance(Conformance):
     @streamed
     async def read(self, client: Any, key: str) -> AsyncGenerator[bytes]:
         answer = await client.get_object(Bucket="bucket", Key="large")
-        async for chunk in answer["Body"].iter_chunks(10_000):
-            yield chunk
+        async with answer["Body"]:
+            async for chunk in answer["Body"].iter_chunks(10_000):
+                yield chunk
 
 
 def _of(shape: Any) -> Any:
-    """The least that a request may consist of."""
     if not shape or shape.type_name == "structure":
         return {name: _of(shape.members[name]) for name in getattr(shape, "required_members", ())}
     return _MADE_UP.get(shape.type_name, "bucket")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from switchgear.testing.clock import VirtualClock
+from switchgear.testing.events import Events
 from switchgear.testing.proxy import FaultProxy, ProxyStatistics
 from switchgear.testing.servers import (
     MotoServer,
@@ -17,6 +18,7 @@ from switchgear.testing.toxics import Bandwidth, Latency, LimitData, ResetPeer, 
 
 __all__ = [
     "Bandwidth",
+    "Events",
     "FaultProxy",
     "Latency",
     "LimitData",

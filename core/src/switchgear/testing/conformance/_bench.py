@@ -7,6 +7,7 @@ import gc
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import count
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
@@ -72,15 +73,23 @@ async def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 @contextmanager
-def clients_own_affairs() -> Generator[None]:
-    """On asyncio, let pass what callbacks of the client's own raise: some drivers' do when a call is cancelled."""
+def clients_own_affairs(package: str) -> Generator[None]:
+    """On asyncio, let pass what callbacks of the client raise, as some drivers' do when a call is cancelled; not what
+    has been anywhere in the plugin's own package.
+    """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         yield
         return
     before = loop.get_exception_handler()
-    loop.set_exception_handler(lambda _loop, _context: None)
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        frames = walk_tb(getattr(context.get("exception"), "__traceback__", None))
+        if any(frame.f_globals.get("__name__", "").partition(".")[0] == package for frame, _ in frames):
+            before(loop, context) if before else loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
     try:
         yield
     finally:
@@ -154,6 +163,7 @@ class Bench:
 async def benches(suite: Suite, server: Any) -> AsyncGenerator[Bench]:
     """A bench on that server."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(clients_own_affairs(suite.module().partition(".")[0]))
         proxy = await stack.enter_async_context(FaultProxy("127.0.0.1", server.port))
         settings = suite.settings(server, proxy.port)
         client = await stack.enter_async_context(suite.connect(settings))

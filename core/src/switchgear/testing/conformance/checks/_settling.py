@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from switchgear.testing.conformance._bench import Bench, clients_own_affairs, fresh, outcome, until
+from switchgear.testing.conformance._bench import Bench, fresh, outcome, until
 from switchgear.testing.conformance._suite import Suite
 from switchgear.testing.conformance._sweep import CancelledAt
 from switchgear.testing.conformance._violation import Violation
@@ -68,10 +68,6 @@ class Settling(Suite):
     async def test_a_cancelled_call_gives_its_permit_back(self, bench: Bench) -> None:
         """Cancelled at whichever await, a call leaves no permit and no connection behind, and is no failure; the next
         call is served."""
-        with clients_own_affairs():
-            await self._cancelled_everywhere(bench)
-
-    async def _cancelled_everywhere(self, bench: Bench) -> None:
         for name, way in ways(self, "served").items():
             await way(bench.client, fresh())
             for at in range(1, _AWAITS):
@@ -105,11 +101,10 @@ class Settling(Suite):
             with anyio.move_on_after(seconds):
                 await outcome(way(bench.client, fresh()))
 
-        with clients_own_affairs():
-            async with anyio.create_task_group() as crowd:
-                for number in range(_CROWD):
-                    crowd.start_soon(impatient, number * 0.0005 if number % 2 else 30.0)
-            await bench.at_rest(f"{_CROWD} calls of {name} at once, half of them cancelled,")
+        async with anyio.create_task_group() as crowd:
+            for number in range(_CROWD):
+                crowd.start_soon(impatient, number * 0.0005 if number % 2 else 30.0)
+        await bench.at_rest(f"{_CROWD} calls of {name} at once, half of them cancelled,")
         # As many tasks as there were, and one for each connection that the client keeps, where it keeps some in tasks.
         kept = bench.proxy.statistics().open_connections
         if not await until(lambda: len(bench.tasks()) <= before + kept, 2.0):
