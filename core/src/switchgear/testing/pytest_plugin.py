@@ -77,8 +77,10 @@ def proxies() -> Mapping[str, FaultProxy]:
 async def fault(
     proxies: Mapping[str, FaultProxy],
 ) -> AsyncGenerator[Callable[[str, FaultName | Toxic], Coroutine[Any, Any, None]]]:
-    """After `await fault("cache", "hang")` its server hangs. It may also refuse, reset, be slow (1 s more) or cut its
-    answers off, or suffer a Toxic of your own. All is well again at the end of the test.
+    """Hurt the way to a service's server, until the end of the test.
+
+    After `await fault("cache", "hang")` it hangs. It may also "refuse", "reset", be "slow" (1 s more) or "cut" its
+    answers off, or suffer a Toxic of your own. Raises LookupError for a service without a proxy.
     """
     from switchgear.testing import Latency, LimitData, ResetPeer, Timeout, Toxic
 
