@@ -9,14 +9,16 @@ import click
 
 from switchgear._errors import SwitchgearError
 
-#: Command -> the module that has it, as a function of the same name. Loaded when it is asked for: a container's health
-#: check runs one of them every few seconds, and has no use for the others' imports.
+#: Command -> the module that has it, as a function of the same name (with _ for -). Loaded when it is asked for: a
+#: container's health check runs one of them every few seconds, and has no use for the others' imports.
 _COMMANDS = {
     "check": "switchgear.cli._check",
     "close": "switchgear.cli._operate",
+    "dashboards": "switchgear.cli._dashboards",
     "demo": "switchgear.demo._command",
     "disable": "switchgear.cli._operate",
     "explain": "switchgear.cli._explain",
+    "fault-proxy": "switchgear.cli._fault_proxy",
     "health": "switchgear.cli._status",
     "isolate": "switchgear.cli._operate",
     "metrics": "switchgear.cli._metrics",
@@ -29,6 +31,11 @@ _COMMANDS = {
     "validate": "switchgear.cli._validate._command",
     "watch": "switchgear.cli._watch",
 }
+
+
+def _load(name: str) -> click.Command:
+    command: click.Command = getattr(import_module(_COMMANDS[name]), name.replace("-", "_"))
+    return command
 
 
 class _Refusal(click.ClickException):
@@ -44,12 +51,11 @@ class _App(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
-        return command
+        return _load(cmd_name)
 
     def loaded(self) -> dict[str, click.Command]:
         """All commands by name."""
-        return {name: getattr(import_module(module), name) for name, module in _COMMANDS.items()}
+        return {name: _load(name) for name in _COMMANDS}
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -76,6 +82,7 @@ def app() -> None:
     switchgear explain checkout                 ... and why
     switchgear metrics                          what is counted, under which names
     switchgear rules > rules.yml                alerts made of it, for Prometheus
+    switchgear dashboards --out DIR             ... and dashboards, for Grafana
 
     Exit codes: 0 all is well, 1 something is not, 2 it could not be done, 3 it is unhealthy, 130 interrupted. What a
     command means by them stands in its own help.

@@ -47,9 +47,13 @@ class FaultProxy:
 
     host = "127.0.0.1"
 
-    def __init__(self, upstream_host: str, upstream_port: int, *, rng: random.Random | None = None) -> None:
-        """`rng` draws jitter, slices and whom a toxic strikes; by default one that draws the same in every run."""
-        self.port = free_port()
+    def __init__(
+        self, upstream_host: str, upstream_port: int, *, port: int | None = None, rng: random.Random | None = None
+    ) -> None:
+        """`port` is a free one by default. `rng` draws jitter, slices and whom a toxic strikes; by default it draws the
+        same in every run.
+        """
+        self.port = free_port() if port is None else port
         self._upstream = (upstream_host, upstream_port)
         self._board = Board(rng or random.Random(0))  # noqa: S311  faults that come back the same are the point
         self._listening: anyio.CancelScope | None = None
