@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 from switchgear.spi import ClientLimits, Metric
 
@@ -83,8 +84,19 @@ def limits(client: Any, _settings: object) -> ClientLimits:
     )
 
 
+#: Pool -> the one of its clients that speaks for it: it must not be counted once for each of them.
+_speakers: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
+
+
 def gauges(client: Any) -> Mapping[str, float]:
-    """How full the client's pools are."""
+    """How full the client's pools are; nothing, if another client speaks for its pool."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is not None:
+        speaker = _speakers.get(pool)
+        if speaker is None or speaker() is None:
+            speaker = _speakers[pool] = ref(client)
+        if speaker() is not client:
+            return {}
     pools = _pools(client)
     return {
         "pool_in_use": sum(in_use for in_use, _, _ in pools),
