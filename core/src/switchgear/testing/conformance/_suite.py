@@ -21,6 +21,8 @@ from switchgear.testing.conformance._surface import make_up
 CheckT = TypeVar("CheckT", bound=Callable[..., Any])
 
 _ONE_LOOP = "__switchgear_on_one_loop__"
+#: Seconds for a check that is long.
+_LONG = 600
 
 
 def on_one_loop(check: CheckT) -> CheckT:
@@ -98,7 +100,10 @@ class Suite:
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Run all checks on each of the event loops."""
         if "anyio_backend" in metafunc.fixturenames:
-            loops = self.event_loops[:1] if hasattr(metafunc.function, _ONE_LOOP) else self.event_loops
+            long = hasattr(metafunc.function, _ONE_LOOP)
+            # Clients with hundreds of methods take their time: no limit that is meant for unit tests may end that.
+            marks = [pytest.mark.timeout(_LONG)] if long and metafunc.config.pluginmanager.hasplugin("timeout") else []
+            loops = [pytest.param(loop, marks=marks) for loop in self.event_loops[: 1 if long else None]]
             metafunc.parametrize("anyio_backend", loops, scope="class")
 
     @pytest.fixture(scope="class")
