@@ -17,6 +17,7 @@ from plugins.db.tests.support import Board, ask, outcome, running, sleep, timed
 from switchgear.spi import ConfigurationError, MissingDependency
 from switchgear.testing import PostgresServer
 from switchgear_db import BACKEND, DbSettings
+from switchgear_db._metrics import gauges
 
 
 async def connected(**settings: Any) -> None:
@@ -88,6 +89,25 @@ async def test_settings_reach_the_connection(healthy: PostgresServer, driver: st
     async with BACKEND.connect(settings) as engine:
         assert await ask(engine, "SHOW transaction_isolation") == "serializable"
         assert await ask(engine, "SHOW application_name") == "me"
+
+
+@pytest.mark.anyio
+async def test_options_are_those_of_the_engine(healthy: PostgresServer) -> None:
+    """What create_async_engine takes and the settings have no key for; they go before those keys."""
+    own = {"pool_use_lifo": True, "pool_size": 3, "execution_options": {"isolation_level": "AUTOCOMMIT"}}
+    async with BACKEND.connect(DbSettings(url=healthy.url("asyncpg"), pool_size=7, options=own)) as engine:
+        assert engine.get_execution_options() == {"isolation_level": "AUTOCOMMIT"}
+        assert gauges(engine)["pool_max"] == 3 + 10
+        assert await ask(engine) == 1
+
+
+@pytest.mark.anyio
+async def test_an_option_that_nobody_knows_is_named() -> None:
+    """When it is connected; what it was to be is not said."""
+    with pytest.raises(ConfigurationError, match="no_such_option") as caught:
+        await connected(url="postgresql+asyncpg://me:hunter2@h/d", options={"no_such_option": "hunter2"})
+    assert caught.value.key == "options"
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.anyio
@@ -223,5 +243,6 @@ def test_a_deadline_must_be_one(key: str) -> None:
 
 def test_the_password_is_not_shown() -> None:
     """Settings may be logged."""
-    settings = DbSettings(url="postgresql+asyncpg://me:hunter2@host/d", connect_args={"password": "hunter2"})
+    own = {"password": "hunter2"}
+    settings = DbSettings(url="postgresql+asyncpg://me:hunter2@host/d", connect_args=own, options={"connect_args": own})
     assert "hunter2" not in repr(settings)

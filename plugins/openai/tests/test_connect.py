@@ -45,9 +45,26 @@ async def test_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
 
 
-def test_key_is_not_shown() -> None:
-    """Settings can be printed without giving the key away."""
-    assert KEY not in repr(OpenAISettings(api_key=KEY))
+async def test_options(llm: OpenAIServer) -> None:
+    """What the SDK's client takes and the settings have no key for; they go before those keys."""
+    options = {"default_headers": {"x-team": "shop"}, "max_retries": 1, "timeout": 3.0}
+    async with connect(OpenAISettings(api_key=KEY, base_url=llm.base_url, options=options)) as client:
+        assert (client.max_retries, client.timeout) == (1, 3.0)
+        assert client.default_headers["x-team"] == "shop"
+        assert await chat(client)
+
+
+async def test_an_unknown_option() -> None:
+    """One that the SDK does not know is named when it is connected."""
+    with pytest.raises(ConfigurationError, match=r"^options: .*no_such_option"):
+        async with connect(OpenAISettings(api_key=KEY, options={"no_such_option": "hush"})):
+            pass
+
+
+def test_secrets_are_not_shown() -> None:
+    """Settings can be printed without giving the key away, or what a URL and headers hold."""
+    settings = OpenAISettings(api_key=KEY, base_url=f"http://me:{KEY}@h/v1", options={"default_headers": {"x": KEY}})
+    assert KEY not in repr(settings)
 
 
 async def test_probe(bare: openai.AsyncOpenAI, llm: OpenAIServer) -> None:

@@ -111,3 +111,23 @@ def test_another_event_loop_is_an_error_of_the_configuration() -> None:
 
     with pytest.raises(ConfigurationError, match="runs on asyncio only"):
         trio.run(main)
+
+
+async def test_options_are_those_of_the_connections(server: ValkeyServer) -> None:
+    """What redis-py's connections take and the settings have no key for; they go before those keys."""
+    settings = RedisSettings(url=server.url, client_name="shop", options={"client_name": "till", "encoding": "latin-1"})
+    async with BACKEND.connect(settings) as client:
+        assert await client.client_getname() in {"till", b"till"}
+        assert client.connection_pool.connection_kwargs["encoding"] == "latin-1"
+
+
+async def test_an_option_that_nobody_knows_is_named() -> None:
+    """When it is connected, and not with the first command."""
+    with pytest.raises(ConfigurationError, match=r"^options: .*no_such_option"):
+        async with BACKEND.connect(RedisSettings(url="redis://h", options={"no_such_option": "hush"})):
+            pass
+
+
+def test_options_are_not_shown() -> None:
+    """There may be a password among them."""
+    assert "hush" not in repr(RedisSettings(url="redis://h", options={"ssl_password": "hush"}))

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -129,9 +130,59 @@ def test_limits_must_be_finite_and_above_0(name: str) -> None:
         assert caught.value.key == name
 
 
+async def test_a_profile_is_found_where_the_sdk_looks(
+    seaweed: SeaweedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its credentials and its region, by its name or by the environment's; the settings need say nothing."""
+    (tmp_path / "config").write_text("[profile shop]\nregion = eu-west-1\n")
+    (tmp_path / "credentials").write_text(
+        f"[shop]\naws_access_key_id = {seaweed.access_key}\naws_secret_access_key = {seaweed.secret_key}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for variable in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(variable, raising=False)
+    async with BACKEND.connect(S3Settings(endpoint_url=seaweed.endpoint, profile_name="shop")) as client:
+        await client.list_buckets()
+        assert client.meta.region_name == "eu-west-1"
+    monkeypatch.setenv("AWS_PROFILE", "shop")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", seaweed.endpoint)
+    async with BACKEND.connect(S3Settings()) as client:
+        await client.list_buckets()
+        assert client.meta.endpoint_url == seaweed.endpoint
+
+
+async def test_options_are_those_of_the_sdk() -> None:
+    """What its client and its Config take and the settings have no key for; they go before those keys."""
+    own = settings(
+        "https://127.0.0.1:1",
+        options={"verify": False, "region_name": "eu-west-1"},
+        config={"user_agent_extra": "shop", "read_timeout": 7, "s3": {"payload_signing_enabled": True}},
+        addressing_style="path",
+    )
+    async with BACKEND.connect(own) as client:
+        assert client.meta.region_name == "eu-west-1"
+        assert (client.meta.config.user_agent_extra, client.meta.config.read_timeout) == ("shop", 7)
+        assert client.meta.config.s3 == {"addressing_style": "path", "payload_signing_enabled": True}
+
+
+@pytest.mark.parametrize("wrong", ["options", "config"])
+async def test_an_option_that_nobody_knows_is_named(wrong: str) -> None:
+    """When it is connected, in the words of the SDK."""
+    with pytest.raises(ConfigurationError, match="no_such_option"):
+        async with BACKEND.connect(settings("http://h", **{wrong: {"no_such_option": "hush"}})):
+            pass
+
+
 def test_secrets_stay_out_of_sight() -> None:
     """Settings can be logged: what is secret in them is not shown."""
-    shown = repr(S3Settings(aws_access_key_id="AK", aws_secret_access_key="hush", aws_session_token="hush"))
+    secret: dict[str, Any] = {"proxies": {"http": "http://me:hush@proxy"}}
+    shown = repr(
+        S3Settings(
+            endpoint_url="http://me:hush@h", aws_access_key_id="AK", aws_secret_access_key="hush",
+            aws_session_token="hush", options={"aws_session_token": "hush"}, config=secret,
+        )
+    )  # fmt: skip
     assert "AK" in shown
     assert "hush" not in shown
 

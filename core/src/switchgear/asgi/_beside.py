@@ -41,7 +41,7 @@ class Beside:
             listening = socket.create_server(("127.0.0.1", self._port))
         except OSError as exc:
             _log.warning("Port %d cannot be listened at (%s), so process %d is not served: of several processes, one "
-                         "can be.", self._port, exc.strerror, os.getpid())  # fmt: skip
+                         "can be.", self._port, os.strerror(exc.errno or 0), os.getpid())  # fmt: skip
             return
         app = create_app(self._gear, token=os.environ.get("SWITCHGEAR_TOKEN"), hosts={"127.0.0.1", "localhost"})
         config = uvicorn.Config(

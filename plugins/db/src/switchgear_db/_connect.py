@@ -70,17 +70,21 @@ def _engine(settings: DbSettings) -> AsyncEngine:
         deadlines = {key: value for key, value in DEADLINES[driver](settings).items() if key not in url.query}
         dialect: Any = url.get_dialect()
         pooled = issubclass(dialect.get_pool_class(url), QueuePool)  # all but SQLite's databases in memory
-        return create_async_engine(
-            url,
-            pool_recycle=settings.pool_recycle,
-            pool_pre_ping=settings.pool_pre_ping,
-            echo=settings.echo,
-            connect_args={**deadlines, **settings.connect_args},
+        options: dict[str, Any] = {
+            "pool_recycle": settings.pool_recycle,
+            "pool_pre_ping": settings.pool_pre_ping,
+            "echo": settings.echo,
+            "connect_args": {**deadlines, **settings.connect_args},
             **({"isolation_level": settings.isolation_level} if settings.isolation_level else {}),
             **(_pool(settings) if pooled else {}),
-        )
+            **settings.options,
+        }
+        return create_async_engine(url, **options)
     except ImportError as exc:
         raise MissingDependency(f"The driver {driver!r}", install=f"switchgear-db[{_EXTRAS[driver]}]") from exc
+    except TypeError as exc:
+        # It names the arguments, and quotes none.
+        raise ConfigurationError(f"SQLAlchemy does not know one of these: {exc}", key="options") from None
     except (SQLAlchemyError, ValueError) as exc:
         # A text of SQLAlchemy's may quote the URL, and that the password.
         why = f" ({exc})" if isinstance(exc, NoSuchModuleError) else ""

@@ -40,6 +40,8 @@ class DbSettings:
     echo: bool = False
     #: Further arguments of the driver's connect(). They go before all others.
     connect_args: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    #: Further keyword arguments of create_async_engine ("pool_use_lifo"). They go before all others.
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     def __post_init__(self) -> None:
         for key in ("pool_timeout", "connect_timeout", "statement_timeout"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from switchgear.spi import ClientLimits, ConfigurationError
 
@@ -20,13 +20,15 @@ class OpenAISettings:
     """
 
     api_key: str | None = field(default=None, repr=False)
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     organization: str | None = None
     project: str | None = None
     #: Seconds of silence: until an answer begins, and between two pieces of it. The SDK's own default is 600.
     timeout: float = 120.0
     #: Seconds until a connection stands.
     connect_timeout: float = 5.0
+    #: Further keyword arguments of AsyncOpenAI ("default_headers"). They go before all others.
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
 
 @asynccontextmanager
@@ -34,18 +36,22 @@ async def connect(settings: OpenAISettings) -> AsyncGenerator[AsyncOpenAI]:
     """A client without retries of its own. Raises ConfigurationError where the SDK misses a setting."""
     import openai
 
+    options: dict[str, Any] = {
+        "api_key": settings.api_key,
+        "base_url": settings.base_url,
+        "organization": settings.organization,
+        "project": settings.project,
+        "timeout": openai.Timeout(settings.timeout, connect=settings.connect_timeout),
+        "max_retries": 0,
+        **settings.options,
+    }
     try:
-        client = openai.AsyncOpenAI(
-            api_key=settings.api_key,
-            base_url=settings.base_url,
-            organization=settings.organization,
-            project=settings.project,
-            timeout=openai.Timeout(settings.timeout, connect=settings.connect_timeout),
-            max_retries=0,
-        )
+        client = openai.AsyncOpenAI(**options)
     except openai.OpenAIError as error:
         problem = f"{error} (A server that wants no key still needs some text here.)"
         raise ConfigurationError(problem, key="api_key") from error
+    except TypeError as error:
+        raise ConfigurationError(f"The SDK does not know one of these: {error}.", key="options") from None
     async with client:
         yield client
 

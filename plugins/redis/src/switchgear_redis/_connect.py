@@ -34,17 +34,22 @@ async def connect(settings: RedisSettings) -> AsyncGenerator[Redis]:
 
 
 def pool_of(settings: RedisSettings) -> BlockingConnectionPool:
-    """The pool of a client; it opens nothing by itself. Raises ConfigurationError for a URL that is none."""
-    options: dict[str, Any] = {key: value for key, value in asdict(settings).items() if value is not None}
+    """The pool of a client, which opens nothing by itself. Raises ConfigurationError for what redis-py refuses."""
+    given: dict[str, Any] = {key: value for key, value in asdict(settings).items() if value is not None}
+    url, timeout, more = given.pop("url"), given.pop("pool_timeout"), given.pop("options")
+    options = {"retry": Retry(NoBackoff(), 0), **given, **more}
     try:
         # One that blocks: in a burst of 51 commands the last one is served a fraction of a millisecond later. The plain
         # pool would turn it away at once, and a command without a limit would wait for as long as a hung server hangs.
-        return BlockingConnectionPool.from_url(
-            options.pop("url"), timeout=options.pop("pool_timeout"), retry=Retry(NoBackoff(), 0), **options
-        )
+        pool = BlockingConnectionPool.from_url(url, timeout=timeout, **options)
     except ValueError as error:
         # The message names what is wrong and not the URL, which may hold a password.
         raise ConfigurationError(f"{error} Write redis://host:6379/0, rediss:// or unix://.", key="url") from None
+    try:
+        pool.connection_class(**pool.connection_kwargs)  # which connects nothing, but takes the arguments
+    except TypeError as error:
+        raise ConfigurationError(f"redis-py does not know one of these: {error}.", key="options") from None
+    return pool
 
 
 def _check_event_loop() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,3 +30,6 @@ class RedisSettings:
     client_name: str | None = None
     protocol: Literal[2, 3] | None = None
     decode_responses: bool = False
+    #: Further keyword arguments of redis-py's connections ("ssl_ca_certs", "socket_keepalive"). They go before all but
+    #: the URL.
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
