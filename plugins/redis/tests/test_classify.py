@@ -58,6 +58,7 @@ RAISED: dict[Exception, Verdict] = {
     MasterNotFoundError("No master found for 'mymaster'"): BROKEN,
     SlaveNotFoundError("No slave found for 'mymaster'"): BROKEN,
     redis.exceptions.TimeoutError("Timeout reading from localhost:6379"): FAILURE,
+    redis.exceptions.TimeoutError("Timeout connecting to server"): BROKEN,
     TimeoutError(): FAILURE,
     redis.exceptions.InvalidResponse("Protocol Error"): FAILURE,
     redis.exceptions.ClusterError("TTL exhausted."): FAILURE,
