@@ -15,6 +15,8 @@ from switchgear.testing.servers.openai._fault import Fault, Faults
 from switchgear.testing.servers.openai._reply import Reply, failure, plain
 
 _LARGEST_BODY = 16 * 2**20
+#: Gateways answer with statuses that no standard knows (529): those have none.
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Request(NamedTuple):
@@ -109,7 +111,7 @@ class Connection:
 
     async def _send(self, reply: Reply, request: Request, fault: Fault | None = None) -> None:
         lines = [
-            f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}",
+            f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, '')}",
             f"Server: switchgear-stand-in/{self._board.version}",
             f"Content-Type: {reply.content_type}",
             f"Connection: {'keep-alive' if request.keep_alive else 'close'}",
