@@ -237,3 +237,9 @@ def exported_name(metric: Metric) -> str:
     if metric.unit and not named.endswith(f"_{metric.unit}"):
         named += f"_{metric.unit}"
     return f"{named}_total" if metric.kind == "counter" else named
+
+
+def selector(metric: Metric, matchers: str = "", window: str = "") -> str:
+    """Its series in a query of Prometheus: all, or those that match ('state="open"'), now or over a window ("5m")."""
+    selected = exported_name(metric) + (f"{{{matchers}}}" if matchers else "")
+    return f"{selected}[{window}]" if window else selected

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from switchgear import _metrics as metrics
 from switchgear._errors import ConfigurationError
-from switchgear._metrics import exported_name
-from switchgear._spec import Metric
+from switchgear._metrics import selector
 
 
 class Recorded(NamedTuple):
@@ -67,11 +66,6 @@ _BAD = 'verdict=~"failure|throttled|exhausted"'
 _REACHED = 'verdict!="ignored"'
 
 
-def _of(metric: Metric, matchers: str = "", window: str = "") -> str:
-    selected = exported_name(metric) + (f"{{{matchers}}}" if matchers else "")
-    return f"{selected}[{window}]" if window else selected
-
-
 def _failures(window: str) -> str:
     """The name of the recorded share of calls that failed."""
     return f"job_service:switchgear_breaker_failures:ratio_rate{window}"
@@ -80,7 +74,7 @@ def _failures(window: str) -> str:
 _REFUSALS = "job_service:switchgear_breaker_refusals:ratio_rate5m"
 
 #: Services for whose troubles another one is to blame.
-_NOT_INHIBITED = f"unless on (job, service)\n  max by (job, service) ({_of(metrics.INHIBITED)}) == 1"
+_NOT_INHIBITED = f"unless on (job, service)\n  max by (job, service) ({selector(metrics.INHIBITED)}) == 1"
 
 
 def recorded() -> tuple[Recorded, ...]:
@@ -89,15 +83,15 @@ def recorded() -> tuple[Recorded, ...]:
     shares = [
         Recorded(
             _failures(window),
-            f"{_BY_SERVICE} (rate({_of(metrics.CALLS, _BAD, window)}))\n"
-            f"/\n{_BY_SERVICE} (rate({_of(metrics.CALLS, _REACHED, window)}))",
+            f"{_BY_SERVICE} (rate({selector(metrics.CALLS, _BAD, window)}))\n"
+            f"/\n{_BY_SERVICE} (rate({selector(metrics.CALLS, _REACHED, window)}))",
         )
         for window in windows
     ]
     # What an operator refuses is refused on purpose.
     itself = 'reason!="forced_open"'
-    refused = f"{_BY_SERVICE} (rate({_of(metrics.NOT_PERMITTED, itself, '5m')}))"
-    admitted = f"{_BY_SERVICE} (rate({_of(metrics.CALLS, window='5m')}))"
+    refused = f"{_BY_SERVICE} (rate({selector(metrics.NOT_PERMITTED, itself, '5m')}))"
+    admitted = f"{_BY_SERVICE} (rate({selector(metrics.CALLS, window='5m')}))"
     return (*shares, Recorded(_REFUSALS, f"{refused}\n/\n(\n  {refused}\n  + {admitted}\n)"))
 
 
@@ -114,7 +108,7 @@ def alerts(objective: float) -> tuple[Alert, ...]:
 
 def _burning(burn: Burn, budget: float) -> Alert:
     limit = f"{burn.times:g} * {budget:g}"
-    enough = f"{_BY_SERVICE} (increase({_of(metrics.CALLS, _REACHED, burn.long)})) >= {_ENOUGH}"
+    enough = f"{_BY_SERVICE} (increase({selector(metrics.CALLS, _REACHED, burn.long)})) >= {_ENOUGH}"
     return Alert(
         name="SwitchgearErrorBudgetBurn",
         expr=f"{_failures(burn.long)} > {limit}\nand {_failures(burn.short)} > {limit}\nand {enough}\n{_NOT_INHIBITED}",
@@ -127,7 +121,7 @@ def _burning(burn: Burn, budget: float) -> Alert:
 
 
 def _in_state(states: str) -> str:
-    matching = _of(metrics.STATE, f'state=~"{states}"')
+    matching = selector(metrics.STATE, f'state=~"{states}"')
     return f"sum by (job, service, domain) ({matching}) > 0"
 
 
@@ -151,7 +145,7 @@ _OTHERS = (
     ),
     Alert(
         name="SwitchgearBreakerFlapping",
-        expr=f"""sum by (job, service, domain) (increase({_of(metrics.TRANSITIONS, 'to="open"', "15m")})) >= 5
+        expr=f"""sum by (job, service, domain) (increase({selector(metrics.TRANSITIONS, 'to="open"', "15m")})) >= 5
 {_NOT_INHIBITED}""",
         summary="{{ $labels.service }}[{{ $labels.domain }}] opens again and again",
         description="Five times or more in a quarter of an hour: it passes its probes and fails under load. A longer "
@@ -159,21 +153,21 @@ _OTHERS = (
     ),
     Alert(
         name="SwitchgearRetryBudgetExhausted",
-        expr=f"{_BY_SERVICE} (rate({_of(metrics.RETRY_DENIED, window='5m')})) > 0",
+        expr=f"{_BY_SERVICE} (rate({selector(metrics.RETRY_DENIED, window='5m')})) > 0",
         for_="5m",
         summary="{{ $labels.service }} would retry more than its budget pays for",
         description="More than a fifth of its calls want another attempt; the budget keeps that from making it worse.",
     ),
     Alert(
         name="SwitchgearHealthLow",
-        expr=f"""min by (job, service) ({_of(metrics.HEALTH_SCORE, 'service!=""')}) < 0.4\n{_NOT_INHIBITED}""",
+        expr=f"""min by (job, service) ({selector(metrics.HEALTH_SCORE, 'service!=""')}) < 0.4\n{_NOT_INHIBITED}""",
         for_="5m",
         summary="{{ $labels.service }} is unhealthy ({{ $value | humanizePercentage }})",
         description="`switchgear health {{ $labels.service }}` says what limits it.",
     ),
     Alert(
         name="SwitchgearCapabilityLost",
-        expr=f"min by (job, capability) ({_of(metrics.LEVEL)}) <= 1",
+        expr=f"min by (job, capability) ({selector(metrics.LEVEL)}) <= 1",
         for_="1m",
         severity="page",
         summary="Users get little or nothing of {{ $labels.capability }}",
@@ -181,7 +175,7 @@ _OTHERS = (
     ),
     Alert(
         name="SwitchgearCapabilityReduced",
-        expr=f"min by (job, capability) ({_of(metrics.LEVEL)}) < 4",
+        expr=f"min by (job, capability) ({selector(metrics.LEVEL)}) < 4",
         for_="30m",
         summary="Users have been doing without part of {{ $labels.capability }} for half an hour",
         description="Its level is below FULL (4): {{ $value }}. `switchgear explain {{ $labels.capability }}`.",
@@ -195,7 +189,7 @@ _OTHERS = (
     ),
     Alert(
         name="SwitchgearSelfSuspected",
-        expr=f"max by (job, instance) ({_of(metrics.SELF_SUSPECTED)}) > 0",
+        expr=f"max by (job, instance) ({selector(metrics.SELF_SUSPECTED)}) > 0",
         for_="1m",
         summary="{{ $labels.instance }} suspects itself",
         description="{{ $value }} of its services broke at once. Look at this process, its event loop and its network "
@@ -203,14 +197,14 @@ _OTHERS = (
     ),
     Alert(
         name="SwitchgearPluginBroken",
-        expr=f"""max by (job, plugin, state) ({_of(metrics.PLUGIN_STATUS, 'state!="active"')}) > 0""",
+        expr=f"""max by (job, plugin, state) ({selector(metrics.PLUGIN_STATUS, 'state!="active"')}) > 0""",
         for_="5m",
         summary="The plugin {{ $labels.plugin }} is {{ $labels.state }}",
         description="`switchgear plugins` says why, and what to do.",
     ),
     Alert(
         name="SwitchgearSeriesOverflow",
-        expr=f"max by (job, family) ({_of(metrics.OVERFLOW)}) > 0",
+        expr=f"max by (job, family) ({selector(metrics.OVERFLOW)}) > 0",
         summary="{{ $labels.family }} has more series than it may have",
         description="Readings of further domains or operations go to __overflow__; sums by service stay true.",
     ),
