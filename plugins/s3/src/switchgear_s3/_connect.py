@@ -19,7 +19,7 @@ class S3Settings:
     """The keys of `[services.NAME.settings]`. Names are the SDK's own; what is left out, the SDK takes from its
     environment variables, files and instance roles."""
 
-    endpoint_url: str | None = field(default=None, repr=False)  # of an S3-compatible store; AWS without it
+    endpoint_url: str | None = None  # of an S3-compatible store; AWS without it
     region_name: str | None = None
     aws_access_key_id: str | None = None
     aws_secret_access_key: str | None = field(default=None, repr=False)
