@@ -20,6 +20,9 @@ class SpanEvents:
     """
 
     def on_refused(self, event: Refused) -> None:
+        # In an outage these are many, and most are in no trace.
+        if not trace.get_current_span().is_recording():
+            return
         _add("refused", service=event.breaker, domain=event.domain, operation=event.operation, by="breaker",
              state=event.state.value, retry_after=event.retry_after)  # fmt: skip
 
