@@ -18,7 +18,7 @@ import selectors
 import time
 
 #: How many seconds of the loop pass in one second of waiting.
-SPEED = 6
+SPEED = 8
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 PRODUCTS = 40
-PHOTOS = 6  # that a customer sends
+PHOTOS = 4  # that a customer sends
 BUCKET = "pictures"
 MODEL = "stand-in-small"
 _PICTURE = 4_000  # bytes

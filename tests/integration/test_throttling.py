@@ -11,7 +11,7 @@ from tests.integration.shop import PHOTOS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
-_AT_ONCE = 3  # photos that the store takes
+_AT_ONCE = 2  # photos that the store takes
 
 
 def limit(gear: Switchgear) -> int:
@@ -28,7 +28,7 @@ async def test_it_is_asked_for_less_and_no_breaker_opens(scenario: Scenario) -> 
     files = scenario.plant.files
     scenario.ways.files.add(Bandwidth(40_000, direction="upstream"))  # what is being sent, is so for a while
     async with scenario.open():
-        scenario.traffic.rates["photos"] = 1.0
+        scenario.traffic.rates["photos"] = 1.5
         await scenario.calm()
 
         scenario.turn("fault")

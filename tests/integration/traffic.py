@@ -15,7 +15,7 @@ RATES: Mapping[str, float] = {
     "checkout": 3.0,
     "catalogue": 5.0,
     "images": 1.5,
-    "photos": 0.5,
+    "photos": 1.0,
     "search": 2.0,
     "assistant": 1.5,
     "reports": 1.0,
