@@ -4,6 +4,7 @@ caller gets SQLAlchemy's own exception round the driver's own, both untouched.
 
 from __future__ import annotations
 
+import threading
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from plugins.db.tests.support import TOUCHY, Board, outcome
+from plugins.db.tests.support import TOUCHY, Board, ask, outcome, until
 from switchgear import CallNotPermitted, Verdict
 from switchgear.testing import PostgresServer
 from switchgear_db._classify import VERDICTS, root
@@ -146,6 +147,25 @@ async def test_a_session_that_is_ended(victim: PostgresServer, driver: str, boar
     await table.judged(GONE, "SELECT 1", "SELECT pg_terminate_backend(pg_backend_pid())", role="read")
 
 
+@pytest.mark.parametrize("asked_first", [False, True])
+async def test_a_session_that_ended_while_it_was_idle(
+    asked_first: bool, victim: PostgresServer, driver: str, board: Board
+) -> None:
+    """As by a firewall: one failed statement, or none where connections are asked first (pool_pre_ping)."""
+    engine = create_async_engine(victim.url(driver), pool_pre_ping=asked_first)
+    board.guard(engine)
+    await ask(engine)
+    await victim.restart()
+    board.settled.clear()
+    raised = await outcome(ask(engine))
+    assert (raised == 1) == asked_first
+    assert isinstance(raised, DBAPIError) == (not asked_first)
+    assert await ask(engine) == 1
+    failures = [operation for operation, verdict in board.settled if verdict == "FAILURE"]
+    assert failures == ([] if asked_first else ["db.select"])
+    assert "OPEN" not in board.states().values()
+
+
 @pytest.mark.parametrize("wrong", ["database", "user"])
 async def test_what_is_configured_wrong(wrong: str, healthy: PostgresServer, driver: str, board: Board) -> None:
     """It does not heal, and nothing opens for it."""
@@ -201,3 +221,9 @@ async def test_an_error_of_sqlite(name: str, tmp_path: Path, board: Board) -> No
     caught = await table.judged(verdict, *statements, role=role)
     raised: Any = root(caught)
     assert raised.sqlite_errorname.startswith(name)
+    await table.engine.dispose()
+    await until(no_more_threads)  # even after a failed connect they talk to the loop
+
+
+async def no_more_threads() -> bool:
+    return not any("_connection_worker_thread" in thread.name for thread in threading.enumerate())

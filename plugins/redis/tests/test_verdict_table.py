@@ -9,7 +9,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import anyio
@@ -28,6 +28,8 @@ pytestmark = pytest.mark.anyio
 
 SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED, Verdict.IGNORED
 BROKEN = FAILURE.everywhere()
+
+PATIENT = replace(LASTING, consecutive_failures=100)
 
 Call = Callable[[Any], Awaitable[Any]]
 
@@ -310,6 +312,20 @@ async def test_what_the_wire_says(row: str, witness: Witness, below: Below) -> N
     reply, kind, verdict = AT_THE_WIRE[row]
     async with Wire(reply) as wire, once(port=wire.port, protocol=2, socket_timeout=0.2) as client:
         await judged(client, get, kind, verdict, witness, below)
+
+
+async def test_half_a_reply_poisons_its_connection(witness: Witness) -> None:
+    """What comes after it is nobody's answer: the next command has another connection, and its own."""
+    async with (
+        Wire(Reply(b"$5\r\nva", "stall")) as wire,
+        once(port=wire.port, protocol=2, socket_timeout=0.2) as client,
+    ):
+        witness.guard(client, PATIENT)
+        assert isinstance(await outcome(get(client)), redis_errors.TimeoutError)
+        wire.reply = Reply(b"$5\r\nother\r\n")
+        assert await client.get("key") == b"other"
+        assert wire.accepted == 2
+    assert [settled.verdict for settled in witness.settled] == [FAILURE, SUCCESS]
 
 
 async def test_not_redis_at_all(witness: Witness, below: Below) -> None:

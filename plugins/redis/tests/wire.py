@@ -25,6 +25,7 @@ class Wire:
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
+        self.accepted = 0  # connections, ever
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -39,6 +40,7 @@ class Wire:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)

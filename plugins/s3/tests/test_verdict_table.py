@@ -5,6 +5,7 @@ what the breaker does, and that the caller gets the SDK's own exception, untouch
 from __future__ import annotations
 
 import asyncio
+import io
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,17 +17,19 @@ import anyio
 import botocore.exceptions as boto
 import pytest
 from aiohttp import StreamReader
+from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
 
 from plugins.s3.tests.conftest import ClientFactory
 from plugins.s3.tests.support import Log
-from plugins.s3.tests.wire import Answer, Wire, error
+from plugins.s3.tests.wire import Answer, Request, Wire, error
 from switchgear import BreakerConfig, CallNotPermitted, State, Switchgear
 from switchgear.testing import FaultProxy, SeaweedServer
 from switchgear_s3 import guard
 
 pytestmark = pytest.mark.anyio
 
+MIB = 1 << 20
 #: Opens at the first failure, and stays open.
 TOUCHY = BreakerConfig(consecutive_failures=1, wait_duration_in_open=60, ramp=None, probe_with="traffic")
 
@@ -301,6 +304,27 @@ async def test_another_body_than_was_stored(
     assert caught.value.__cause__ is None
     assert log.verdicts == [("s3.get_object", "FAILURE")]
     assert isinstance(await raised(listed(client)), CallNotPermitted)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body directly")  # aiohttp's opinion of aioboto3
+async def test_a_part_that_fails_leaves_no_upload_behind(
+    connect: ClientFactory, wire: Wire, gear: Switchgear, below: Below
+) -> None:
+    """One part of several: the caller has its error, and what was begun is given up, though the breaker has opened."""
+
+    def answer(request: Request) -> Answer:
+        if request.method == "POST" and request.path.endswith("?uploads"):
+            return Answer(200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+        failing = request.method == "PUT" and "partNumber=2" in request.path
+        return error(500, "InternalError") if failing else Answer(headers={"ETag": '"e"'})
+
+    wire.answer = answer
+    client = guard(await connect(wire.endpoint), gear, name="files", breaker=TOUCHY)
+    config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB, max_concurrency=1)
+    with pytest.raises((ClientError, boto.BotoCoreError)):
+        await client.upload_fileobj(io.BytesIO(bytes(16 * MIB)), "bucket", "k", Config=config)
+    assert gear.breaker("files", "bucket").state is State.OPEN
+    assert [request.path for request in wire.requests if request.method == "DELETE"] == ["/bucket/k?uploadId=u"]
 
 
 # -- on this side ------------------------------------------------------------------------------------------------------
