@@ -76,7 +76,7 @@ def test_trio_does_without(gear: Switchgear, client: Client) -> None:
         client.get()
         await anyio.sleep(0.05)
 
-    run(main, backend="trio")
+    anyio.run(main, backend="trio")
     assert client.happened == ["get "]
     assert gear.heartbeat is None
 
