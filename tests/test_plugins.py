@@ -317,6 +317,10 @@ MISDECLARED = {
         replaced("probe=probe", "probe='ping'"),
         "probe of its Backend 'memory' is an object",
     ),
+    "a wrong convention": (
+        replaced("probe=probe", "convention='db'"),
+        "convention of its Backend 'memory' is an object of type str.",
+    ),
     "a wrong owner": (replaced("probe=probe", "owner='me'"), "owner of its Backend 'memory' is an object of type str."),
     "an instrument that is none": (
         replaced("probe=probe", "instrument='sdk:Client'"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import logging
 import math
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +30,7 @@ from switchgear.observers._conventions import _METRICS
 from switchgear.observers._family import Distributions, Numbers, family_of
 from switchgear.observers.otel import HistogramExporter, OtelObserver
 from switchgear.observers.prometheus import PrometheusObserver
+from tests.backends import Client, backend_of
 from tests.observers.boards import Board
 from tests.observers.otlp import Sink, sink
 
@@ -323,6 +326,22 @@ def test_who_has_closed_exports_no_more(exported: Exported) -> None:
     assert not any(isinstance(observer, OtelObserver) for observer in first.gear.observers)
 
 
+def test_who_exports_a_gear_does_not_keep_it_alive(exported: Exported) -> None:
+    """It is gone when its application lets go of it, and what it has counted stays."""
+    gear = Switchgear()
+    client = gear.guard(Client(), backend_of(probe=False), name="it")
+    observers = exported.observe(gear), PrometheusObserver(gear, registry=CollectorRegistry())
+    client.get()
+    exported.export()
+    gone = weakref.ref(gear)
+    del gear, client
+    gc.collect()
+    assert gone() is None
+    assert exported.export().values("switchgear.breaker.calls")[("service", "it"), ("verdict", "success")] == 1
+    for observer in observers:
+        observer.close()
+
+
 def test_the_exporter_does_what_the_one_inside_does(collected: Sink) -> None:
     """Its flushing is that one's, and so is its end."""
     calls: list[str] = []
@@ -348,11 +367,12 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from switchgear import Switchgear
 from switchgear.observers.otel import OtelObserver
 
-early = OtelObserver(Switchgear())
+first, second = Switchgear(), Switchgear()
+early = OtelObserver(first)
 reader = InMemoryMetricReader()
 metrics.set_meter_provider(MeterProvider([reader]))
 early.close()
-OtelObserver(Switchgear())
+OtelObserver(second)
 [scope] = reader.get_metrics_data().resource_metrics[0].scope_metrics
 print(sorted(metric.name for metric in scope.metrics))
 """

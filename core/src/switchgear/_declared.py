@@ -12,7 +12,7 @@ from switchgear._breaker_config import BreakerConfig
 from switchgear._errors import nearest
 from switchgear._order import ORDER
 from switchgear._pipeline import Strategy
-from switchgear._spec import CLOSED_LABELS, Backend, Instrument, Metric, Operation, OperationClass
+from switchgear._spec import CLOSED_LABELS, Backend, Convention, Instrument, Metric, Operation, OperationClass
 
 AnyBackend = Backend[Any, Any]
 
@@ -90,6 +90,7 @@ def _check(backend: AnyBackend) -> None:
         expect(field, "a function", callable)
     for field in ("classify_result", "owner", "probe", "identify", "gauges", "saturation", "limits", "permissions"):
         expect(field, "a function or None", lambda value: value is None or callable(value))
+    expect("convention", "a Convention or None", lambda value: value is None or isinstance(value, Convention))
     expect("instrument", "an Instrument whose made_by names module:Class.method, or None", _is_instrument)
     expect("operations", "a tuple of Operation", _tuple_of(Operation))
     expect("metrics", "a tuple of Metric", _tuple_of(Metric))

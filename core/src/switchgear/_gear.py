@@ -8,6 +8,7 @@ from os import PathLike
 from threading import RLock
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
+from weakref import ref
 
 import anyio
 
@@ -330,10 +331,12 @@ class Switchgear:
         """Let an observer (see Observer) hear of all services; the result takes it away again."""
         unsubscribe = self._bus.subscribe(observer)
         self._listeners_changed()
+        known = ref(self)  # who can leave does not keep it alive
 
         def leave() -> None:
             unsubscribe()
-            self._listeners_changed()
+            if (gear := known()) is not None:
+                gear._listeners_changed()  # noqa: SLF001 - its own
 
         return leave
 

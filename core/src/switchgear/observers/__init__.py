@@ -1,3 +1,3 @@
-"""Exporters of what a gear does: `switchgear.observers.prometheus`, `switchgear.observers.logs`."""
+"""Exporters of what a gear does: `switchgear.observers.prometheus`, `.otel` and `.logs`."""
 
 from __future__ import annotations
