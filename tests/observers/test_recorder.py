@@ -267,7 +267,8 @@ async def test_what_chaos_did_and_what_a_bulkhead_allows() -> None:
 def test_plugins_that_the_configuration_names() -> None:
     """One state of five is 1."""
     info = PluginInfo(name="toy", dist="toys", version="1", state=PluginState.ACTIVE)
-    recorder = Recorder(Switchgear(GearConfig(plugins=(info,))), durations=False)
+    gear = Switchgear(GearConfig(plugins=(info,)))
+    recorder = Recorder(gear, durations=False)
     assert read(recorder, "plugin_status") == {
         ("toy", state.value): state is PluginState.ACTIVE for state in PluginState
     }
