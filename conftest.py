@@ -45,9 +45,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     async def on_its_backend(**arguments: Any) -> None:
         asked, found = backend if isinstance(backend, str) else backend[0], sniffio.current_async_library()
         if asked != found:
-            pytest.fail(
-                f"This test asks for {asked} and runs on {found}, which a fixture of wider scope holds."
-            )
+            pytest.fail(f"This test asks for {asked} and runs on {found}, which a fixture of wider scope holds.")
         await test(**arguments)
 
     pyfuncitem.obj = on_its_backend

@@ -149,7 +149,7 @@ that it requires raises none of its own.
 
 def metrics() -> str:
     """The page on metrics: the registry, and the alerts that are made of it."""
-    sections = {"Of every gear": CORE}
+    sections: dict[str, tuple[Metric, ...]] = {"Of every gear": CORE}
     for name in FIRST_PARTY:
         for backend in Plugins().load(name):
             sections[f"Of the {name} plugin"] = of_backend(backend)

@@ -89,7 +89,7 @@ def test_an_operator_may_set_a_time_limit() -> None:
     snapshot = breaker.snapshot()
     assert (snapshot.state, snapshot.calls) == (State.CLOSED, 0)
     fail(breaker, 4)
-    assert breaker.state is State.OPEN
+    assert breaker.machine_state is State.OPEN
 
 
 def test_the_time_limit_is_kept_when_calls_pass_without_the_lock() -> None:

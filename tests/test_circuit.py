@@ -746,7 +746,7 @@ class Listening:
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
         self.said.append(verdict)
 
-    def tells_of(self, _breaker: CircuitBreaker) -> bool:
+    def tells_of(self, breaker: CircuitBreaker) -> bool:
         return True
 
     def tolerated_for(self, operation_class: str) -> float:

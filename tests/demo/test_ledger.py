@@ -185,7 +185,7 @@ def test_levels_are_kept_by_capability_with_their_times(plant: Plant) -> None:
             detail="db",
             score=10.0,
             at=plant.clock(),
-        )  # fmt: skip
+        )
     )
     assert plant.ledger.levels["browse"] == [(0.0, Level.FULL), (2.0, Level.OFF)]
     assert plant.told[-1].text == "is offered OFF: db"

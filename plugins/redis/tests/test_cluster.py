@@ -19,6 +19,7 @@ from plugins.redis.tests.support import LASTING, Witness, bare, outcome, timed, 
 from switchgear import CallNotPermitted, ConfigurationError, LimitExceeded, Switchgear, Verdict
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import ValkeyServer
+from switchgear.testing.servers._ports import free_port
 from switchgear_redis import BACKEND
 from switchgear_redis._health import gauges, identify, probe, saturation
 
@@ -42,10 +43,8 @@ async def nodes(anyio_backend: str) -> AsyncIterator[list[ValkeyServer]]:
         servers: list[ValkeyServer] = []
         for _ in range(3):
             server = ValkeyServer(*options)
-            server.arguments += (
-                "--cluster-port",
-                str(server.port + 10_000 if server.port < 55_000 else server.port - 10_000),
-            )
+            # Not 10,000 above the port, as it would choose: those are the ports of outgoing connections.
+            server.arguments += ("--cluster-port", str(free_port()))
             servers.append(await stack.enter_async_context(server))
         for number, server in enumerate(servers):
             async with bare(server.port) as client:
@@ -130,7 +129,8 @@ async def test_a_cluster_is_as_full_as_its_fullest_node(client: Any, nodes: list
 async def test_a_bulkhead_bounds_the_commands_of_the_whole_cluster(nodes: list[ValkeyServer]) -> None:
     """While a write waits in one node it has the only place: commands and pipelines for the others find none, and are
     refused as redis-py says that a server cannot be reached. Then all goes on."""
-    gear, made = Switchgear(), RedisCluster(host="127.0.0.1", port=nodes[0].port, decode_responses=True)
+    gear = Switchgear()
+    made: Any = RedisCluster(host="127.0.0.1", port=nodes[0].port, decode_responses=True)
     async with (
         gear.guard(made, BACKEND, name="cluster", breaker=LASTING, pipeline=[Bulkhead(1)]) as client,
         bare(nodes[1].port, decode_responses=True) as observer,

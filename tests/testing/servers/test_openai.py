@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -22,8 +22,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def running() -> AsyncIterator[OpenAIServer]:
-    async with OpenAIServer() as server:
+def running() -> Iterator[OpenAIServer]:
+    with OpenAIServer() as server:
         yield server
 
 
