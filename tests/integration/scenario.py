@@ -92,6 +92,10 @@ class Scenario:
         """What is impaired, and by which root causes; for these themselves, none."""
         return dict(self.gear.degradation.assessment().inhibited_by)
 
+    def roots(self) -> set[str]:
+        """The root causes."""
+        return {name for name, roots in self.causes().items() if not roots}
+
     def whole(self) -> bool:
         """Whether all breakers are CLOSED and admit all calls."""
         snapshots = [shot for service in self.gear.services.values() for shot in service.group.snapshots()]

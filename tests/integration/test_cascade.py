@@ -24,7 +24,9 @@ async def test_a_slow_database_fills_its_pool_and_nothing_else(scenario: Scenari
             within=60,
             what="the pool limits checkout",
         )
+        assert scenario.roots() == {"db"}
         await scenario.served(30)
+        assert set(scenario.levels()) <= {"checkout", "search", "reports"}, "what requires the database, or its replica"
 
         scenario.ways.db.remove(slow)
         scenario.turn("recovery")

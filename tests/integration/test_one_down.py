@@ -79,4 +79,4 @@ async def test_one_is_killed(scenario: Scenario, service: str) -> None:
         assert tally.full == 1, capability
         assert tally.goodput >= 0.97, capability
     hurt = {event.breaker for event in ledger.transitions if event.to_state is State.OPEN}
-    assert hurt == {service, *loss.also}
+    assert {service} <= hurt <= {service, *loss.also}  # who is not offered, asks the others for nothing

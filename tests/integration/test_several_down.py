@@ -57,10 +57,11 @@ async def test_two_fail_in_their_own_ways(scenario: Scenario) -> None:
 
 async def test_all_fail_at_once_and_come_back_one_by_one(scenario: Scenario) -> None:
     """When nothing can be reached, the fault is rather ours, and the gear says so; what there is to fall back on is
-    still offered. All come back staggered, what is needed before what needs it, and none collapses again under the
-    customers who are waiting."""
+    still offered. All come back staggered, what is needed before what needs it; and though the cache is empty and pages
+    are dear, none collapses again under the customers who are waiting."""
     services = ("cache", "files", "llm", "db", "replica")
-    async with scenario.open():
+    async with scenario.open() as shop:
+        shop.page_cost = 0.02
         await scenario.calm()
 
         scenario.turn("fault")
@@ -70,12 +71,13 @@ async def test_all_fail_at_once_and_come_back_one_by_one(scenario: Scenario) -> 
         fallen = {**off, "assistant": Level.FALLBACK}
         await scenario.until(lambda: scenario.levels() == fallen, within=30, what=f"levels are {fallen}")
         await scenario.served(10)
-        causes = scenario.causes()
-        assert {name for name, roots in causes.items() if not roots} == {"cache", "files", "llm", "db"}
-        assert causes["replica"] == ("db",)
+        assert scenario.roots() == {"cache", "files", "llm", "db"}
+        assert scenario.causes()["replica"] == ("db",)
         assert scenario.ledger.suspicions
         assert set(scenario.gear.degradation.assessment().suspects) >= {"cache", "files", "db"}
+        assert scenario.gear.service("db").patience > 1, "our own limits of time are stretched: we may be what is slow"
 
+        await scenario.plant.do(scenario.plant.cache.restart)  # which keeps nothing
         for service in services:
             await scenario.ways[service].up()
         healed = scenario.gear.clock()
@@ -86,6 +88,7 @@ async def test_all_fail_at_once_and_come_back_one_by_one(scenario: Scenario) -> 
         await scenario.served(10)
         assert scenario.whole()
         assert not scenario.gear.degradation.assessment().suspects
+        assert scenario.gear.service("db").patience == 1
 
     ledger = scenario.ledger
     for capability, tally in ledger.of("fault").items():
@@ -95,6 +98,8 @@ async def test_all_fail_at_once_and_come_back_one_by_one(scenario: Scenario) -> 
     closed = {e.breaker: e.at for e in ledger.transitions if e.to_state is State.CLOSED}  # the last time each
     assert closed.keys() >= {"cache", "files", "llm", "db"}  # nobody asks the replica while the gate is shut
     assert not [e for e in ledger.transitions if e.to_state is State.OPEN and e.at > closed[e.breaker]]
-    assert closed["db"] <= closed.get("replica", inf)
+    half_open = {e.domain: e.at for e in ledger.transitions if e.breaker == "replica" and e.to_state is State.HALF_OPEN}
+    # The replica waits for the database, for five of its own first waits at most: the graph may be wrong.
+    assert closed.get("replica", inf) >= min(closed["db"], min(half_open.values(), default=inf) + 5 * 2.0)
     assert max(closed.values()) - min(closed.values()) > 0.5, "they all came back in the same instant"
     assert min(closed.values()) > healed

@@ -26,6 +26,7 @@ async def test_the_database_does_not_notice(scenario: Scenario) -> None:
         await scenario.until(lambda: scenario.levels() == fallen, within=20, what=f"levels are {fallen}")
         await scenario.served(15)
         assert scenario.levels() == fallen
+        assert scenario.causes() == {"cache": (), **dict.fromkeys(fallen, ("cache",))}
 
         await scenario.plant.do(scenario.plant.cache.restart)
         scenario.turn("recovery")

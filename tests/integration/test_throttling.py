@@ -36,6 +36,8 @@ async def test_it_is_asked_for_less_and_no_breaker_opens(scenario: Scenario) -> 
         await scenario.until(lambda: limit(scenario.gear) < PHOTOS, within=60, what="less is sent at once")
         scenario.turn("held")
         await scenario.served(20)
+        assert scenario.roots() <= {"files"}
+        assert set(scenario.levels()) <= {"images", "photos"}
 
         await scenario.plant.do(files.throttle, None)
         scenario.turn("recovery")
