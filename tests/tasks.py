@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from anyio import CancelScope, Event, create_task_group, sleep_forever
@@ -24,11 +24,11 @@ T = TypeVar("T")
 DEADLINE = 20.0
 
 
-def run(main: Callable[..., Awaitable[T]], *args: object, backend: str, options: dict[str, Any] | None = None) -> T:
+def run(main: Callable[..., Awaitable[T]], *args: object, backend: str) -> T:
     """What `main` returns, in a context of its own: a loop that another test's fixture keeps, asleep, leaves its mark
     in the shared one.
     """
-    return Context().run(partial(anyio.run, main, *args, backend=backend, backend_options=options))
+    return Context().run(partial(anyio.run, main, *args, backend=backend))
 
 
 class Running:

@@ -16,7 +16,7 @@ from switchgear._events import Reason
 from switchgear._lane import Lane
 from switchgear._permit import Permit
 from switchgear._snapshot import Explanation, Snapshot
-from switchgear._state import State
+from switchgear._state import REFUSING, State
 from switchgear._verdict import Classify, Verdict, unknown_is_failure
 
 #: Domains come from calls (a bucket's name, a model's), so a stranger may make them up: there is a bound.
@@ -25,8 +25,6 @@ MOST_DOMAINS = 256
 OVERFLOW = "__overflow__"
 #: A branch that nobody has used for so long (seconds) has no say in what most of the service is like.
 _ACTIVE = 60.0
-
-_REFUSING = {State.OPEN, State.HALF_OPEN, State.FORCED_OPEN}
 
 
 class BreakerGroup:
@@ -110,7 +108,7 @@ class BreakerGroup:
     def closed(self, domain: str) -> bool:
         """Whether neither main nor branch refuses, without a look at the clock: CLOSED, DISABLED or METRICS_ONLY."""
         branch = self._branches.get(domain)
-        return self.main.machine_state not in _REFUSING and (branch is None or branch.machine_state not in _REFUSING)
+        return self.main.machine_state not in REFUSING and (branch is None or branch.machine_state not in REFUSING)
 
     def limited(self, operation: str, domain: str, by: str, reason: str) -> None:
         """Let observers know of a call that is refused before any breaker is asked."""
@@ -128,8 +126,8 @@ class BreakerGroup:
             return
         now = self._clock()
         branches = list(self._branches.values())
-        refusing = sum(b.machine_state in _REFUSING for b in branches)
-        active = sum(b.machine_state in _REFUSING or now - b.used < _ACTIVE for b in branches)
+        refusing = sum(b.machine_state in REFUSING for b in branches)
+        active = sum(b.machine_state in REFUSING or now - b.used < _ACTIVE for b in branches)
         if refusing >= 2 and 2 * refusing > active:  # noqa: PLR2004 - one branch alone is never the service
             self.main.trip(Reason.MAJORITY, f"{refusing} of {active} active domains are not closed")
 

@@ -31,7 +31,7 @@ from switchgear._recovery import RecoveryOrder, Refusing
 from switchgear._report import Report, Status
 from switchgear._service import Service
 from switchgear._snapshot import Snapshot
-from switchgear._state import State
+from switchgear._state import REFUSING, State
 from switchgear._vitals import Vitals
 
 #: What is known is looked at anew after so many seconds ...
@@ -47,8 +47,6 @@ _BACKLOG = 1000
 
 # One for all gears: it is held for the time of a look, and nobody but operators waits for it.
 _deciding = fork_safe(threading.RLock())
-
-_REFUSING = {State.OPEN, State.HALF_OPEN, State.FORCED_OPEN}
 
 Change = LevelChange | SelfSuspicion
 
@@ -90,12 +88,13 @@ class DegradationManager:
 
     def add(self, service: Service) -> None:
         """Look at this service from now on."""
-        if service.name not in self.graph.services:
-            self.declare({service.name: ()})
+        graph = self.graph
+        if service.name not in graph.services:
+            graph = Graph({**graph.services, service.name: ()}, graph.capabilities)
         with _deciding:
             self._services[service.name] = service
             self._vitals[service.name] = Vitals(service.name, service.health.r50)
-            self._rebuild(self.graph)
+            self._rebuild(graph)
         self.look()
 
     def _rebuild(self, graph: Graph) -> None:
@@ -216,7 +215,7 @@ def _unconnected(name: str) -> Report:
 
 def _refusing(snapshots: list[Snapshot], config: BreakerConfig) -> Refusing | None:
     """When the first of the breakers that refuse would let probes in."""
-    due = [_due(one) for one in snapshots if one.state in _REFUSING]
+    due = [_due(one) for one in snapshots if one.state in REFUSING]
     return Refusing(min(due), config.backoff.initial) if due else None
 
 

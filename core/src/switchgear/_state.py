@@ -17,3 +17,7 @@ class State(Enum):
 
     def __str__(self) -> str:
         return self.name
+
+
+#: In these a breaker refuses calls, or all but its probes.
+REFUSING = frozenset({State.OPEN, State.HALF_OPEN, State.FORCED_OPEN})

@@ -10,10 +10,9 @@ import os
 import socket
 import threading
 
-import uvicorn
-
 from switchgear._gear import Switchgear
 from switchgear.asgi._app import create_app
+from switchgear.asgi._running import server_of
 
 _log = logging.getLogger("switchgear")
 
@@ -44,12 +43,7 @@ class Beside:
                          "can be.", self._port, os.strerror(exc.errno or 0), os.getpid())  # fmt: skip
             return
         app = create_app(self._gear, token=os.environ.get("SWITCHGEAR_TOKEN"), hosts={"127.0.0.1", "localhost"})
-        config = uvicorn.Config(
-            app, loop="asyncio", log_config=None, server_header=False, proxy_headers=False, lifespan="off", ws="none",
-            timeout_graceful_shutdown=_LEAVE,
-        )  # fmt: skip
-        config.access_log = False  # said at once, it would end that of an application which is served by uvicorn too
-        server = uvicorn.Server(config)
+        server = server_of(app, leave=_LEAVE)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listening]}, name="switchgear-endpoints", daemon=True
         )

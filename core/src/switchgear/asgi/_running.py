@@ -1,4 +1,4 @@
-"""Serving the endpoints from inside a process that does something else as well."""
+"""Serving the endpoints by uvicorn, from inside a process that does something else as well."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from switchgear._errors import MissingDependency
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+    from uvicorn import Server
 
 #: Seconds that requests may take to end when the server is told to.
 _LEAVE = 3
 
 
-@asynccontextmanager
-async def running(app: ASGIApp, listening: socket.socket) -> AsyncGenerator[None]:
-    """Serves the application at a socket while inside. On leaving, requests have three seconds to end.
+def server_of(app: ASGIApp, *, leave: int = _LEAVE) -> Server:
+    """A server that says nothing of its own, believes no proxy, and gives requests `leave` seconds to end.
 
     Raises MissingDependency where uvicorn is not installed.
     """
@@ -29,10 +29,20 @@ async def running(app: ASGIApp, listening: socket.socket) -> AsyncGenerator[None
     except ModuleNotFoundError as exc:
         raise MissingDependency("uvicorn, which listens,", install="switchgear[http]") from exc
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", ws="none",
-        timeout_graceful_shutdown=_LEAVE,
+        app, loop="asyncio", log_config=None, server_header=False, proxy_headers=False, lifespan="off", ws="none",
+        timeout_graceful_shutdown=leave,
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    config.access_log = False  # said at once, it would end that of an application which is served by uvicorn too
+    return uvicorn.Server(config)
+
+
+@asynccontextmanager
+async def running(app: ASGIApp, listening: socket.socket) -> AsyncGenerator[None]:
+    """Serves the application at a socket while inside. On leaving, requests have three seconds to end.
+
+    Raises MissingDependency where uvicorn is not installed.
+    """
+    server = server_of(app)
 
     async def serve() -> None:
         # It ends when it is told to leave, and not before its clients have been.

@@ -12,15 +12,13 @@ import anyio
 import click
 
 from switchgear._config import read_environment, read_toml
-from switchgear._errors import MissingDependency, SwitchgearError
+from switchgear._errors import SwitchgearError
 from switchgear._gear import Switchgear
 from switchgear._gear_config import GearConfig
 from switchgear._signals import Signalled, until_signalled
 from switchgear.cli._options import token_option
 from switchgear.cli._rounds import check_all, for_watching
 
-#: Seconds that requests may take to end when the process is told to.
-_LEAVE = 3
 #: Milliseconds that a client may leave what was sent to it.
 _UNTAKEN = 10_000
 
@@ -86,23 +84,12 @@ async def _serve(
     token: str | None,
     interval: float,
 ) -> None:
-    try:
-        import uvicorn
-
-        from switchgear.asgi import create_app
-    except ModuleNotFoundError as exc:
-        if exc.name != "uvicorn":
-            raise
-        raise MissingDependency("uvicorn, which listens,", install="switchgear[http]") from exc
+    from switchgear.asgi import create_app
+    from switchgear.asgi._running import server_of
 
     gear = Switchgear(for_watching(config, interval))
     app = create_app(gear, token=token, hosts=hosts)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="off", ws="none",
-            timeout_graceful_shutdown=_LEAVE,
-        )
-    )  # fmt: skip
+    server = server_of(app)
 
     async def leave() -> None:
         try:

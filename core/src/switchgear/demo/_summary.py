@@ -118,7 +118,7 @@ def _capabilities(summary: Summary) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
     for heading in ("capability", "lowest", "now"):
         table.add_column(heading, vertical="bottom")
-    for heading in ("answered\nbefore", "during\nfaults", "other-\nwise"):
+    for heading in ("answered\nbefore", "during\nfaults", "after"):
         table.add_column(heading, justify="right", no_wrap=True)
     for name, capability in summary.capabilities.items():
         answered = (_share(capability.goodput[phase]) for phase in ("before", "during_fault", "after"))
