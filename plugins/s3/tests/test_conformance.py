@@ -16,7 +16,6 @@ class TestConformance(Conformance):
     plugin = "s3"
     event_loops = ("asyncio",)
     unguarded: ClassVar = {"abort_multipart_upload": "what was begun is tidied up, whatever the service is like"}
-    deviations: ClassVar = {"other_event_loops_are_refused_in_words": "as the SDK, it fails at the first request"}
 
     def server(self) -> SeaweedServer:
         return SeaweedServer()

@@ -7,6 +7,8 @@ from typing import Any
 
 import aioboto3
 import aiobotocore.session
+import anyio
+import botocore.session
 import pytest
 
 from plugins.s3.tests.conftest import ClientFactory
@@ -116,3 +118,21 @@ async def test_a_region_that_only_files_tell_is_not_guessed(monkeypatch: pytest.
         monkeypatch.delenv(variable, raising=False)
     assert BACKEND.instrument is not None
     assert BACKEND.instrument.address_in(S3Settings()) is None
+
+
+async def test_clients_that_block_are_left_alone_and_named(
+    found: Switchgear, seaweed: SeaweedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """boto3's client works as it did, and the log says once that it is not guarded, and what to use instead."""
+    keys = {"aws_access_key_id": seaweed.access_key, "aws_secret_access_key": seaweed.secret_key}
+    for _ in range(2):
+        client: Any = botocore.session.get_session().create_client(
+            "s3", region_name="us-east-1", endpoint_url=seaweed.endpoint, **keys
+        )
+        assert await anyio.to_thread.run_sync(client.list_buckets)
+        client.close()
+    assert found.services == {}
+    told = [record.getMessage() for record in caplog.records if record.name == "switchgear"]
+    assert len(told) == 1
+    assert "not guarded" in told[0]
+    assert "aioboto3.Session().client('s3')" in told[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,8 +46,9 @@ class S3Settings:
 async def connect(settings: S3Settings) -> AsyncGenerator[S3Client]:
     """An aioboto3 client that tries everything once and waits for no server without end; closed on leaving.
 
-    Raises ConfigurationError for settings that the SDK refuses.
+    Raises ConfigurationError for settings that the SDK refuses, and where asyncio does not run.
     """
+    _check_event_loop()
     import aioboto3
     from aiobotocore.config import AioConfig
     from botocore.exceptions import BotoCoreError
@@ -78,3 +80,13 @@ async def connect(settings: S3Settings) -> AsyncGenerator[S3Client]:
         except (BotoCoreError, TypeError, ValueError) as exc:
             raise ConfigurationError(f"The SDK makes no S3 client of these settings: {exc}") from exc
         yield client
+
+
+def _check_event_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigurationError(
+            "aioboto3 runs on asyncio only, and this is another event loop. Run the application on asyncio "
+            '(anyio.run(main, backend="asyncio")), or leave its S3 services out.'
+        ) from None

@@ -46,5 +46,8 @@ def _host(url: str) -> str:
 
 
 INSTRUMENT: Instrument[Any, S3Settings] = Instrument(
-    made_by=("aiobotocore.client:AioBaseClient.__init__",), address=_address, address_in=_address_in
+    # That of boto3's clients too: they block and cannot be guarded, of which the log is told.
+    made_by=("botocore.client:BaseClient.__init__",),
+    address=_address,
+    address_in=_address_in,
 )
