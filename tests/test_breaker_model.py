@@ -34,10 +34,11 @@ from switchgear import (
 )
 from switchgear.lowlevel import BreakerMachine
 from switchgear.testing import VirtualClock
-from tests.reference import TOLERATED, Call, Reference
+from switchgear.testing.model import BreakerModel, Call
 from tests.support import Held, Said, TransitionEar, as_said, gate
 
 ROLL = 0.5
+TOLERATED = {"": 1.0, "read": 8.0}
 CLASSES = ["", "read", "write"]
 
 
@@ -117,7 +118,7 @@ class Comparison(RuleBasedStateMachine):
     """What can happen to a breaker, done to it and to the reference."""
 
     machine: BreakerMachine
-    model: Reference
+    model: BreakerModel
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,8 +128,12 @@ class Comparison(RuleBasedStateMachine):
 
     @initialize(config=configs())
     def start(self, config: BreakerConfig) -> None:
-        self.model = Reference(
-            config, self.clock(), witness=lambda era: self.machine.generation > era, roll=lambda: ROLL
+        self.model = BreakerModel(
+            config,
+            self.clock(),
+            witness=lambda era: self.machine.generation > era,
+            roll=lambda: ROLL,
+            tolerated=TOLERATED,
         )
         self.machine = self.make(config)
 
