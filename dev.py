@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,12 @@ def bench(arguments: list[str]) -> NoReturn:
     become(BIN / "python", "-m", "benchmarks", *arguments)
 
 
+def upstream(arguments: list[str]) -> NoReturn:
+    """Run the clients' own tests, bare and guarded, and compare (--help: its options)."""
+    set_up()
+    become(BIN / "python", "-m", "tests.upstream", *arguments)
+
+
 def docs(arguments: list[str]) -> int:
     """Write the generated parts of the docs; --check fails where they have drifted instead."""
     if not (ROOT / "docs/generate.py").exists():
@@ -117,6 +124,16 @@ def wheels(_arguments: list[str]) -> int:
             clean.install(f"{name}: adding the command line", "-c", versions, f"switchgear[cli] @ {core.as_uri()}")
             _check_listed(alone / "bin/switchgear", name)
     return 0
+
+
+def lanes(arguments: list[str]) -> int:
+    """Run the plugins' tests with the oldest and newest clients: [oldest|newest] [PLUGIN]."""
+    chosen = [lane for lane in LANES if lane in arguments] or list(LANES)
+    plugins = [plugin for plugin in PLUGINS if plugin.name in arguments] or PLUGINS
+    if unknown := set(arguments) - {*LANES, *(plugin.name for plugin in PLUGINS)}:
+        raise Failure(f"{', '.join(sorted(unknown))}: neither a lane ({', '.join(LANES)}) nor a plugin.")
+    installer = set_up()
+    return worst(*(_run_lane(lane, plugins, installer.uv) for lane in chosen))
 
 
 def mutate(_arguments: list[str]) -> int:
@@ -172,8 +189,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "lint": lint,
     "types": types,
     "bench": bench,
+    "upstream": upstream,
     "docs": docs,
     "wheels": wheels,
+    "lanes": lanes,
     "mutate": mutate,
     "lock": lock,
     "all": everything,
@@ -187,7 +206,7 @@ def main(arguments: list[str]) -> int:
     name, *rest = arguments or ["--help"]
     if name in {"-h", "--help", "help"}:
         print(f"{__doc__}\n\nusage: python3 dev.py COMMAND [ARGUMENTS]\n")
-        print("\n".join(f"  {name:7} {command.__doc__}" for name, command in COMMANDS.items()))
+        print("\n".join(f"  {name:8} {command.__doc__}" for name, command in COMMANDS.items()))
         return 0
     if name not in COMMANDS:
         raise Failure(f"There is no command {name!r}. There are: {', '.join(COMMANDS)}.")
@@ -204,18 +223,18 @@ class Installer:
         self.python = environment / "bin/python"
         self.uv = uv
 
-    def install(self, what: str, *arguments: str | Path) -> None:
-        """Install what pip's arguments say."""
+    def install(self, what: str, *arguments: str | Path, cwd: Path = ROOT) -> None:
+        """Install what pip's arguments say; uv goes by what stands in a pyproject.toml of `cwd`."""
         if self.uv:
             try:
-                step(what, self.uv, "pip", "install", "--python", self.python, *arguments)
+                step(what, self.uv, "pip", "install", "--python", self.python, *arguments, cwd=cwd)
             except Failure as failure:
                 # uv does not read pip's configuration: an index or a proxy that only pip knows of fails here.
                 say(f"{failure}\ndev.py: trying with pip instead of uv.")
                 self.uv = None
         if not self.uv:
             try:
-                step(f"{what} with pip", *_pip(self.python), *arguments)
+                step(f"{what} with pip", *_pip(self.python), *arguments, cwd=cwd)
             except Failure as failure:
                 raise Failure(f"{failure}\nCan pip reach the package index that it is configured for?") from None
 
@@ -233,12 +252,16 @@ def set_up() -> Installer:
             shutil.rmtree(VENV, ignore_errors=True)  # of another Python, or interrupted with some package half written
             _make_environment(VENV)
         installer = Installer(VENV, _find_uv() or _install_uv())
-        installer.install("installing locked packages", *LOCKED, "-r", REQUIREMENTS / "dev.lock")
-        editable = [argument for member in MEMBERS for argument in ("-e", member)]
-        installer.install("installing the workspace", "--no-deps", "--no-build-isolation", *editable)
+        _install_workspace(installer)
         STAMP.write_text(current)
         say(f"ready after {time.monotonic() - started:.0f} s")
         return installer
+
+
+def _install_workspace(installer: Installer) -> None:
+    installer.install("installing locked packages", *LOCKED, "-r", REQUIREMENTS / "dev.lock")
+    editable = [argument for member in MEMBERS for argument in ("-e", member)]
+    installer.install("installing the workspace", "--no-deps", "--no-build-isolation", *editable)
 
 
 def fingerprint() -> str:
@@ -317,6 +340,41 @@ def _check_listed(command: Path, name: str) -> None:
     if states != {name: "ACTIVE"}:
         raise Failure(f"Installed alone, the {name} plugin should be listed as ACTIVE and no other. Listed: {states}.")
     say(f"{name}: alone in a clean environment it imports and is ACTIVE")
+
+
+# --- Lanes ------------------------------------------------------------------------------------------------------------
+
+
+def _run_lane(lane: str, plugins: list[Path], uv: str | None) -> int:
+    """Test plugins in an environment like .venv, but for what these plugins themselves ask for."""
+    needed = [requirement for plugin in plugins for requirement in _needed(plugin)]
+    with tempfile.TemporaryDirectory(prefix=f"switchgear-{lane}-") as folder:
+        environment = Path(folder)
+        _make_environment(environment)
+        installer = Installer(environment, uv)
+        _install_workspace(installer)
+        # In there no pyproject.toml says as of when "newest" is.
+        wanted = [LANES[lane](requirement) for requirement in needed]
+        what = f"installing {' '.join(wanted)}"
+        installer.install(what, "--only-binary=:all:", "--upgrade", *wanted, cwd=environment)
+        tests = [plugin / "tests" for plugin in plugins]
+        return call(installer.python, "-m", "pytest", "-n", "auto", "--dist", "loadgroup", *map(str, tests))
+
+
+def _needed(plugin: Path) -> list[str]:
+    """What a plugin's pyproject.toml asks for, its extras included: clients and drivers, each with its lower bound."""
+    import tomllib  # from Python 3.11 on, and main() is what tells those who have an older one
+
+    project = tomllib.loads((plugin / "pyproject.toml").read_text())["project"]
+    everything = [project["dependencies"], *project.get("optional-dependencies", {}).values()]
+    return [requirement for group in everything for requirement in group if not requirement.startswith("switchgear")]
+
+
+#: What of a requirement is installed: its lower bound itself, or whatever is there today.
+LANES: dict[str, Callable[[str], str]] = {
+    "oldest": lambda requirement: re.sub(">=([^,;]*).*", r"==\1", requirement),
+    "newest": lambda requirement: requirement,
+}
 
 
 # --- Running programs -------------------------------------------------------------------------------------------------

@@ -1,0 +1,38 @@
+"""A plugin of pytest, loaded inside a client's own suite before its conftest: guards every client that is made.
+
+It does so as `switchgear run` does, and counts the calls that have passed the guard.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from switchgear import Settled, Switchgear, instrument
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Calls:
+    """Counts, and writes the number down when the session has ended; with xdist in each worker."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def on_settled(self, event: Settled) -> None:
+        self.seen += 1
+
+    def pytest_unconfigure(self) -> None:
+        Path(os.environ["SWITCHGEAR_UPSTREAM"], f"calls-{os.getpid()}").write_text(str(self.seen))
+
+
+GEAR = Switchgear()
+CALLS = Calls()
+GEAR.subscribe(CALLS)
+INSTRUMENTATION = instrument(GEAR, plugins=[os.environ["SWITCHGEAR_UPSTREAM_BACKEND"]])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(CALLS, "switchgear-upstream-calls")

@@ -1,0 +1,20 @@
+"""All suites. Each client's are in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.upstream import openai_suite, redis_suites
+from tests.upstream.suite import Suite
+
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (*redis_suites.SUITES, openai_suite.SUITE)}
+
+
+def named(names: Iterable[str]) -> list[Suite]:
+    """The suites that names mean, "redis" all whose names begin with it; no name: all. Raises KeyError."""
+    wanted = list(names)
+    found = {name: [known for known in SUITES if known == name or known.startswith(f"{name}-")] for name in wanted}
+    for name, known in found.items():
+        if not known:
+            raise KeyError(name)
+    return [suite for name, suite in SUITES.items() if not wanted or any(name in known for known in found.values())]
