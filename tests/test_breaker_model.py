@@ -16,18 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from switchgear import (
-    Backoff,
     BreakerConfig,
     CallNotPermitted,
     Cause,
     CircuitBreaker,
-    CountWindow,
     Permit,
-    Ramp,
     Reason,
     Settled,
     Snapshot,
-    TimeWindow,
     Transition,
     TripSuppressed,
     Verdict,
@@ -35,6 +31,7 @@ from switchgear import (
 from switchgear.lowlevel import BreakerMachine
 from switchgear.testing import VirtualClock
 from switchgear.testing.model import BreakerModel, Call
+from switchgear.testing.strategies import breaker_configs, verdicts
 from tests.support import Held, Said, TransitionEar, as_said, gate
 
 ROLL = 0.5
@@ -44,54 +41,6 @@ CLASSES = ["", "read", "write"]
 
 def tolerated_for(operation_class: str) -> float:
     return TOLERATED.get(operation_class, inf)
-
-
-ratios = st.sampled_from([None, 0.25, 0.5, 0.75, 1.0])
-windows = st.builds(CountWindow, st.integers(1, 8)) | st.builds(
-    lambda width, buckets: TimeWindow(width * buckets, buckets), st.sampled_from([0.5, 1.0, 4.0]), st.integers(1, 4)
-)
-waits = st.sampled_from([1.0, 4.0]) | st.builds(
-    Backoff,
-    initial=st.sampled_from([1.0, 2.0]),
-    multiplier=st.sampled_from([1.0, 2.0]),
-    max=st.sampled_from([2.0, 16.0]),
-    jitter=st.sampled_from([0.0, 0.5]),
-    forget=st.sampled_from([2.0, 64.0]),
-)
-
-
-@st.composite
-def configs(draw: st.DrawFn) -> BreakerConfig:
-    window = draw(windows)
-    return BreakerConfig(
-        failure_rate_threshold=draw(ratios),
-        slow_call_rate_threshold=draw(ratios),
-        slow_call_duration_threshold=draw(st.sampled_from([None, 1.0, 4.0, {"read": 1.0, "write": 8.0}])),
-        consecutive_failures=draw(st.sampled_from([None, None, 1, 3])),
-        minimum_number_of_calls=draw(st.integers(1, window.size if isinstance(window, CountWindow) else 4)),
-        window=window,
-        wait_duration_in_open=draw(waits),
-        permitted_calls_in_half_open=draw(st.integers(1, 4)),
-        probe_timeout=draw(st.sampled_from([1.0, 4.0])),
-        max_wait_in_half_open=draw(st.sampled_from([2.0, 8.0])),
-        ramp=draw(
-            st.none() | st.builds(Ramp, initial=st.sampled_from([0.125, 0.5]), duration=st.sampled_from([2.0, 8.0]))
-        ),
-        probe_with=draw(st.sampled_from(["traffic", "traffic", "both", "health"])),
-    )
-
-
-verdicts = st.sampled_from(
-    [
-        *[Verdict.SUCCESS] * 4,
-        *[Verdict.FAILURE] * 4,
-        Verdict.IGNORED,
-        Verdict.THROTTLED,
-        Verdict.THROTTLED.after(2.0),
-        Verdict.EXHAUSTED,
-        Verdict.EXHAUSTED.after(4.0),
-    ]
-)
 
 
 class Operation(NamedTuple):
@@ -126,7 +75,7 @@ class Comparison(RuleBasedStateMachine):
         self.pairs: list[tuple[Any, Call]] = []  # calls under way: as the breaker and as the model hold them
         self.heard: list[Any] = []
 
-    @initialize(config=configs())
+    @initialize(config=breaker_configs())
     def start(self, config: BreakerConfig) -> None:
         self.model = BreakerModel(
             config,
@@ -189,7 +138,7 @@ class Comparison(RuleBasedStateMachine):
             self.pairs.append((held, call))
 
     @precondition(lambda self: self.pairs)
-    @rule(which=st.integers(0, 9), verdict=verdicts, how=st.integers(0, 3))
+    @rule(which=st.integers(0, 9), verdict=verdicts(), how=st.integers(0, 3))
     def a_call_ends(self, which: int, verdict: Verdict, how: int) -> None:
         held, call = self.pairs.pop(which % len(self.pairs))
         self.before()
@@ -197,7 +146,7 @@ class Comparison(RuleBasedStateMachine):
         self.model.time(self.clock())
         self.model.settle(call, verdict, None if verdict.name in {"SUCCESS", "IGNORED"} else ("Said", verdict.name))
 
-    @rule(times=st.integers(1, 12), verdict=verdicts, how=st.integers(0, 3))
+    @rule(times=st.integers(1, 12), verdict=verdicts(), how=st.integers(0, 3))
     def short_calls(self, times: int, verdict: Verdict, how: int) -> None:
         for _ in range(times):
             before = len(self.pairs)
@@ -233,7 +182,7 @@ class Comparison(RuleBasedStateMachine):
         self.clock.advance(self.model.retry_after() or 0.0)
         self.short_calls(8, verdict, how=2)
 
-    @rule(what=st.one_of(operations, news, configs()))
+    @rule(what=st.one_of(operations, news, breaker_configs()))
     def something_rare(self, what: Operation | News | BreakerConfig) -> None:
         self.before()
         if isinstance(what, Operation):
