@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from switchgear import Backoff, CallNotPermitted, Level, State, Switchgear
-from switchgear._recovery import RecoveryOrder
 from switchgear.testing import VirtualClock
 from tests.backends import GET, Client, backend_of
 from tests.support import DOWN, SMALL
@@ -37,9 +36,8 @@ class Plant:
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
-        self.gear = Switchgear(clock=self.clock)
         # Chance that repeats: one roll in nine would send all six back within half a second.
-        self.gear.degradation._order = RecoveryOrder(Random(1).random)
+        self.gear = Switchgear(clock=self.clock, roll=Random(1).random)
         self.clients = [self.gear.guard(Client(name), backend_of(CONFIG), name=name) for name in self.requires]
         self.gear.degradation.declare(self.requires)
         self.gear.capability("all", requires=list(self.requires))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from switchgear._spec import Backend
 
 def assemble(
     name: str, backend: Backend[Any, Any], configured: ServiceConfig | None, *, breaker: BreakerConfig | None,
-    pipeline: Sequence[Strategy] | None, automatic: bool, clock: Clock, bus: Bus,
+    pipeline: Sequence[Strategy] | None, automatic: bool, clock: Clock, bus: Bus, roll: Callable[[], float],
 ) -> Service:  # fmt: skip
     """A service as it is given, else as it is configured, else as its backend recommends. `automatic`: its clients come
     and go as the application makes them, on whatever event loops, so that none of them is there to check with.
@@ -34,7 +34,7 @@ def assemble(
     config = breaker or (replace(otherwise, probe_with="traffic") if automatic else otherwise)
     group = BreakerGroup(
         name, config, classify=backend.classify, classify_result=backend.classify_result, clock=clock, bus=bus,
-        tolerated_for=(health or backend.health).tolerated_for,
+        tolerated_for=(health or backend.health).tolerated_for, roll=roll,
     )  # fmt: skip
     service = Service(name, backend, group, health)
     service.automatic = automatic

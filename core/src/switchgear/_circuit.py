@@ -96,7 +96,8 @@ class CircuitBreaker:
     A refused call raises CallNotPermitted; whatever the call itself returns or raises passes through unchanged.
 
     `classify` turns an exception into a Verdict (default: every exception is a FAILURE), `classify_result` a result
-    (default: every result is a SUCCESS). `clock` gives seconds and never goes back.
+    (default: every result is a SUCCESS). `clock` gives seconds and never goes back; `roll` is chance, 0..1, for the jitter
+    of waits.
     """
 
     __slots__ = ("__weakref__", "_bus", "_deliverer", "_group", "_machine", "classify",
@@ -113,6 +114,7 @@ class CircuitBreaker:
         clock: Clock = monotonic,
         bus: Bus | None = None,
         group: Group | None = None,
+        roll: Callable[[], float] = roll,
     ) -> None:
         self._machine = BreakerMachine(name, config or _DEFAULT, clock(), roll, domain=domain)
         self._group, self._bus = group, bus

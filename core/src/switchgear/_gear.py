@@ -15,7 +15,7 @@ import anyio
 from switchgear._assemble import assemble
 from switchgear._breaker_config import BreakerConfig
 from switchgear._bus import Bus
-from switchgear._circuit import CircuitBreaker
+from switchgear._circuit import CircuitBreaker, roll
 from switchgear._clock import Clock, monotonic
 from switchgear._criticality import Criticality
 from switchgear._errors import ConfigurationError, MissingDependency, SwitchgearError
@@ -60,12 +60,15 @@ class Switchgear:
     While it is entered, services whose breakers are open are checked on actively, where their configuration says so.
     """
 
-    def __init__(self, config: GearConfig | None = None, *, clock: Clock = monotonic) -> None:
+    def __init__(
+        self, config: GearConfig | None = None, *, clock: Clock = monotonic, roll: Callable[[], float] = roll
+    ) -> None:
         self._config = config
+        self._roll = roll  # chance, 0..1: of waits, and of who comes back first
         self.clock = clock
         self._bus = Bus()
         #: What the application can still offer, why, and an operator's say in it.
-        self.degradation = DegradationManager(clock=clock, bus=self._bus)
+        self.degradation = DegradationManager(clock=clock, bus=self._bus, roll=roll)
         self._bus.subscribe(self.degradation)
         self._configured = {service.name: service for service in config.services} if config else {}
         if config is not None:
@@ -201,7 +204,7 @@ class Switchgear:
         if service is None:
             service = assemble(
                 name, backend, self._configured.get(name), breaker=breaker, pipeline=pipeline, automatic=automatic,
-                clock=self.clock, bus=self._bus,
+                clock=self.clock, bus=self._bus, roll=self._roll,
             )  # fmt: skip
             self.degradation.add(service)
         elif service.backend != backend:

@@ -9,7 +9,7 @@ from typing import Any
 
 from switchgear._breaker_config import BreakerConfig
 from switchgear._bus import Bus
-from switchgear._circuit import CircuitBreaker
+from switchgear._circuit import CircuitBreaker, roll
 from switchgear._clock import Clock, monotonic
 from switchgear._errors import CallNotPermitted
 from switchgear._events import Reason
@@ -45,11 +45,12 @@ class BreakerGroup:
         clock: Clock = monotonic,
         bus: Bus | None = None,
         tolerated_for: Callable[[str], float] = lambda _: inf,
+        roll: Callable[[], float] = roll,
     ) -> None:
         self.name = name
         self.config = config
         self._classify, self._classify_result = classify, classify_result
-        self._clock, self._bus = clock, bus
+        self._clock, self._bus, self._roll = clock, bus, roll
         #: Operation class -> seconds up to which users are satisfied with a call.
         self.tolerated_for = tolerated_for
         self.main = self._make("", replace(config, ramp=None))
@@ -223,7 +224,7 @@ class BreakerGroup:
     def _make(self, domain: str, config: BreakerConfig) -> CircuitBreaker:
         return CircuitBreaker(
             self.name, config, domain=domain, classify=self._classify, classify_result=self._classify_result,
-            clock=self._clock, bus=self._bus, group=self,
+            clock=self._clock, bus=self._bus, group=self, roll=self._roll,
         )  # fmt: skip
 
     def _drop(self, domain: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import inf
@@ -54,7 +54,7 @@ Change = LevelChange | SelfSuspicion
 class DegradationManager:
     """Levels of capabilities, their causes, and an operator's say in them. `gear.degradation` is one."""
 
-    def __init__(self, *, clock: Clock, bus: Bus) -> None:
+    def __init__(self, *, clock: Clock, bus: Bus, roll: Callable[[], float] = roll) -> None:
         self._clock = clock
         self._bus = bus
         self._services: dict[str, Service] = {}

@@ -31,9 +31,11 @@ _SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 def windows() -> st.SearchStrategy[CountWindow | TimeWindow]:
     """Windows of up to 8 calls, or of up to 16 seconds."""
-    by_time = st.builds(
-        lambda width, buckets: TimeWindow(width * buckets, buckets), st.sampled_from([0.5, 1.0, 4.0]), st.integers(1, 4)
-    )
+
+    def time_window(width: float, buckets: int) -> TimeWindow:
+        return TimeWindow(width * buckets, buckets)
+
+    by_time = st.builds(time_window, st.sampled_from([0.5, 1.0, 4.0]), st.integers(1, 4))
     return st.builds(CountWindow, st.integers(1, 8)) | by_time
 
 
