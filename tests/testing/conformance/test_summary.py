@@ -48,7 +48,12 @@ def test_the_summary_is_json(folder: Path) -> None:
     assert summary["xfailed"] == [{"check": "other_event_loops_are_refused_in_words[asyncio]", "reason": "a toy"}]
     assert [each["check"] for each in summary["skipped"]] == ["it_is_typed"]
     assert summary["checks"] == summary["passed"] + 1 > 20
-    assert json.loads((folder / "badge.json").read_text())["message"] == f"{summary['passed']} checks passed"
+    assert json.loads((folder / "badge.json").read_text()) == {
+        "schemaVersion": 1,
+        "label": "switchgear conformance",
+        "message": f"{summary['passed']} passed, 1 deviate",
+        "color": "yellowgreen",
+    }
 
 
 def test_what_fails_is_said_in_words(folder: Path) -> None:

@@ -52,7 +52,7 @@ class Conformance(Guarding, Transparency, Settling, Streaming, Failing, Probing,
                     f'`deviations`, with the reason: deviations = {{"{name.removeprefix("test_")}": "..."}}.'
                 )
         for name, reason in cls.deviations.items():
-            if f"test_{name.partition('[')[0]}" not in checks or not reason.strip():
+            if f"test_{name}" not in checks or not reason.strip():
                 raise TypeError(f"{cls.__qualname__} deviates from {name!r}: there is no such check, or no reason.")
         if not ways(cls(), "served"):
             raise TypeError(f"{cls.__qualname__} shows no way that is served. Mark at least one method with @served.")

@@ -1,4 +1,8 @@
-"""Run a plugin's conformance suite, and sum up."""
+"""Run a plugin's conformance suite, and sum up.
+
+A suite is a subclass of Conformance in a test_conformance.py. It is looked for in the paths that are given; if none is,
+below the current directory, and in the sources of a plugin whose installation is editable.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,14 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from switchgear._plugins import GROUP
 
 #: Where an author has the suite.
 _FILE = "test_conformance.py"
@@ -23,16 +32,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plugin", required=True, help="the entry point's name")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--badge", type=Path, help="write a badge into this file (an endpoint for shields.io)")
-    parser.add_argument("path", nargs="*", type=Path, help=f"where to look for {_FILE}; by default here")
+    parser.add_argument("path", nargs="*", type=Path, help="a suite, or a folder that has it")
     given = parser.parse_args(arguments)
-    files = sorted({file for place in given.path or [Path()] for file in _suites(place)})
+    places = given.path or [Path(), *_sources(given.plugin)]
+    files = sorted({file.resolve() for place in places for file in _suites(place)})
     with TemporaryDirectory() as folder:
         summary, said = _run(given.plugin, files, Path(folder, "summary.json"), quiet=given.json)
     if summary is None or not summary["passed"] + len(summary["failed"]):
-        print(f"{said}There is no suite of the plugin {given.plugin!r} in a {_FILE} here.", file=sys.stderr)  # noqa: T201
+        looked = ", ".join(str(place.resolve()) for place in places)
+        print(  # noqa: T201
+            f"{said}There is no suite of the plugin {given.plugin!r} in a {_FILE} in {looked}. "
+            "If it is elsewhere, give its path as an argument.",
+            file=sys.stderr,
+        )
         return 2
-    if given.json:
-        print(json.dumps(summary))  # noqa: T201
+    print(json.dumps(summary) if given.json else _told(summary))  # noqa: T201
     if given.badge:
         given.badge.write_text(json.dumps(_badge(summary)))
     return 1 if summary["failed"] else 0
@@ -69,14 +83,30 @@ def _suites(place: Path) -> list[Path]:
     ]
 
 
+def _sources(plugin: str) -> list[Path]:
+    """Where the plugin is written, if its installation says so."""
+    found = [point.dist.read_text("direct_url.json") for point in entry_points(group=GROUP, name=plugin) if point.dist]
+    origins: list[dict[str, Any]] = [json.loads(origin) for origin in found if origin]
+    editable: list[str] = [origin["url"] for origin in origins if origin.get("dir_info", {}).get("editable")]
+    return [Path(url2pathname(urlsplit(url).path)) for url in editable]
+
+
+def _told(summary: dict[str, Any]) -> str:
+    lines = [f"\n{summary['plugin']}: {_counted(summary)} of {summary['checks']}"]
+    for what in ("failed", "xfailed", "skipped"):
+        lines += [f"  {what}: {each['check']}: {each['reason']}" for each in summary[what]]
+    return "\n".join(lines)
+
+
+def _counted(summary: dict[str, Any]) -> str:
+    """What a badge says, too: deviations are no secret."""
+    counts = {"failed": len(summary["failed"]), "passed": summary["passed"], "deviate": len(summary["xfailed"])}
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
 def _badge(summary: dict[str, Any]) -> dict[str, Any]:
-    failed = len(summary["failed"])
-    return {
-        "schemaVersion": 1,
-        "label": "switchgear conformance",
-        "message": f"{failed} failed" if failed else f"{summary['passed']} checks passed",
-        "color": "red" if failed else "brightgreen",
-    }
+    color = "red" if summary["failed"] else "yellowgreen" if summary["xfailed"] else "brightgreen"
+    return {"schemaVersion": 1, "label": "switchgear conformance", "message": _counted(summary), "color": color}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import cache
-from importlib.metadata import entry_points, packages_distributions
+from importlib.metadata import EntryPoint, entry_points, packages_distributions
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -16,6 +17,7 @@ from switchgear._errors import ConfigurationError
 from switchgear._plugins import GROUP, Plugins
 from switchgear._spec import Backend
 from switchgear.testing.conformance._bench import Bench, benches
+from switchgear.testing.conformance._source_tree import make_known
 from switchgear.testing.conformance._surface import make_up
 
 CheckT = TypeVar("CheckT", bound=Callable[..., Any])
@@ -76,6 +78,7 @@ class Suite:
 
     def backend(self) -> Backend[Any, Any]:
         """What is tested. Raises ConfigurationError where the plugin has several and `backend_name` is none of them."""
+        self._make_known()
         backends = {backend.name: backend for backend in _backends(self.plugin)}
         name = self.backend_name or (self.plugin if self.plugin in backends else next(iter(backends)))
         if name not in backends:
@@ -84,16 +87,23 @@ class Suite:
 
     def module(self) -> str:
         """The module that the entry point names."""
-        (found,) = entry_points(group=GROUP, name=self.plugin)
-        return found.module
+        return self._entry_point().module
 
     def sdk_modules(self) -> Iterable[str]:
         """The top-level modules that importing the plugin may not load; by default those of what its distribution
         requires."""
-        (found,) = entry_points(group=GROUP, name=self.plugin)
-        required = {_name(requirement) for requirement in (found.dist.requires if found.dist else None) or ()}
+        dist = self._entry_point().dist
+        required = {_name(requirement) for requirement in (dist.requires if dist else None) or ()}
         by_module = packages_distributions().items()
         return [module for module, dists in by_module if required & set(map(_name, dists)) and module != "switchgear"]
+
+    def _entry_point(self) -> EntryPoint:
+        self._make_known()
+        (found,) = entry_points(group=GROUP, name=self.plugin)
+        return found
+
+    def _make_known(self) -> None:
+        make_known(self.plugin, Path(inspect.getfile(type(self))))
 
     # -- how pytest runs it --------------------------------------------------------------------------------------
 
@@ -101,8 +111,11 @@ class Suite:
         """Run all checks on each of the event loops."""
         if "anyio_backend" in metafunc.fixturenames:
             long = hasattr(metafunc.function, _ONE_LOOP)
-            # Clients with hundreds of methods take their time: no limit that is meant for unit tests may end that.
-            marks = [pytest.mark.timeout(_LONG)] if long and metafunc.config.pluginmanager.hasplugin("timeout") else []
+            # Also of one whose server or client cannot even be set up, which is before any fixture could say so.
+            marks = list(self._deviation(metafunc.function.__name__))
+            if long and metafunc.config.pluginmanager.hasplugin("timeout"):
+                # Clients with hundreds of methods take their time: no limit that is meant for unit tests may end that.
+                marks.append(pytest.mark.timeout(_LONG))
             loops = [pytest.param(loop, marks=marks) for loop in self.event_loops[: 1 if long else None]]
             metafunc.parametrize("anyio_backend", loops, scope="class")
 
@@ -124,10 +137,13 @@ class Suite:
 
     @pytest.fixture(autouse=True)
     def _deviates(self, request: pytest.FixtureRequest) -> None:
-        for check in (request.node.name, request.node.originalname):
-            if reason := self.deviations.get(check.removeprefix("test_").partition("[")[0]):
-                request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-                return
+        if "anyio_backend" not in request.fixturenames:
+            for mark in self._deviation(request.node.originalname):
+                request.applymarker(mark)
+
+    def _deviation(self, check: str) -> Iterator[pytest.MarkDecorator]:
+        if reason := self.deviations.get(check.removeprefix("test_")):
+            yield pytest.mark.xfail(reason=reason, strict=True)
 
 
 @cache

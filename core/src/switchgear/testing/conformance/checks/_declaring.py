@@ -112,7 +112,9 @@ class Declaring(Suite):
     def test_importing_it_loads_no_sdk(self) -> None:
         """To list plugins, and to ask one for its backends, costs no import of an SDK."""
         code = (
-            "import sys, switchgear.spi; before = set(sys.modules)\n"
+            # From where this run has it, too: it need not be installed.
+            f"import sys; sys.path += {sys.path!r}\n"
+            "import switchgear.spi; before = set(sys.modules)\n"
             f"import {self.module()} as plugin\n"
             "getattr(plugin, 'register_backends', list)(), getattr(plugin, 'register_strategies', list)()\n"
             "print(*{name.partition('.')[0] for name in sys.modules.keys() - before})"

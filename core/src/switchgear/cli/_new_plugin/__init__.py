@@ -1,0 +1,1 @@
+"""The command `switchgear new-plugin`, and the plugin that it copies."""
