@@ -11,6 +11,7 @@ from uuid import uuid4
 import anyio
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from switchgear import BreakerConfig, Settled, Switchgear
 from switchgear.testing import VirtualClock
@@ -43,6 +44,7 @@ class Board:
 
     def engine(self, url: str, breaker: BreakerConfig = CONFIG, **options: Any) -> AsyncEngine:
         """A guarded engine as an application makes it."""
+        options.setdefault("poolclass", AsyncAdaptedQueuePool)  # SQLAlchemy before 2.0.38 has none for SQLite's files
         return self.guard(create_async_engine(url, **options), breaker)
 
     def guard(self, engine: AsyncEngine, breaker: BreakerConfig = CONFIG) -> AsyncEngine:

@@ -94,4 +94,4 @@ def test_importing_the_plugin_loads_no_sdk() -> None:
 
 def test_the_backend_says_what_it_needs() -> None:
     """For listings and for the error when it is missing."""
-    assert (BACKEND.name, BACKEND.sdk) == ("db", "sqlalchemy[asyncio]>=2.0")
+    assert (BACKEND.name, BACKEND.sdk) == ("db", "sqlalchemy[asyncio]>=2.0.20")

@@ -16,6 +16,9 @@ from redis.backoff import ExponentialBackoff
 from switchgear import BreakerConfig, Refused, Settled, Switchgear, Transition, Verdict
 from switchgear_redis import BACKEND
 
+#: Of redis-py: (8, 1).
+VERSION = tuple(int(part) for part in redis.__version__.split(".")[:2])
+
 #: As recommended, but a test has no time to wait for seconds.
 QUICK = replace(BACKEND.recommended, wait_duration_in_open=0.2, permitted_calls_in_half_open=1, ramp=None)
 #: Opens at the first failure.

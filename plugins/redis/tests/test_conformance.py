@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from plugins.redis.tests.support import VERSION
 from switchgear.testing import ValkeyServer
 from switchgear.testing.conformance import Conformance, rejected, served
 from switchgear_redis import RedisSettings
@@ -40,11 +41,13 @@ class TestConformance(Conformance):
     async def scan(self, client: Any, key: str) -> Any:
         return [found async for found in client.scan_iter(match=key)]
 
-    @served
-    async def subscribe(self, client: Any, key: str) -> Any:
-        async with client.pubsub() as subscription:
-            await subscription.subscribe("channel")
-            return (await subscription.get_message(timeout=1))["type"]
+    if VERSION >= (8, 0):  # one before loses the connection of a subscription that is cancelled while it closes
+
+        @served
+        async def subscribe(self, client: Any, key: str) -> Any:
+            async with client.pubsub() as subscription:
+                await subscription.subscribe("channel")
+                return (await subscription.get_message(timeout=1))["type"]
 
     @rejected
     async def wrong_type(self, client: Any, key: str) -> None:

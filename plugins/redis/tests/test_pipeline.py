@@ -241,7 +241,7 @@ async def test_two_attempts_at_once_do_not_meet(
 
 async def test_attempts_do_not_multiply(victim: ValkeyServer, connect: Any, witness: Witness) -> None:
     """A client with ten retries of its own leaves them to the pipeline's: two attempts, and not twenty-two; what does
-    not go through the pipeline is tried as ever."""
+    not go through the pipeline is tried as often as by the bare client (before redis-py 8 a refused connect is not)."""
     retry = Retry(attempts=2, initial=0.001, max=0.001)
     client = strategies(witness, connect(victim), retry)
     await client.ping()
@@ -254,7 +254,8 @@ async def test_attempts_do_not_multiply(victim: ValkeyServer, connect: Any, witn
     assert seconds < 0.5
     error, seconds = await timed(client.info())
     assert isinstance(error, redis.ConnectionError)
-    assert seconds > 0.5
+    _, unguarded = await timed(connect(victim).info())
+    assert (seconds > 0.5) == (unguarded > 0.5)
 
 
 async def test_a_server_that_takes_no_more_connections_lowers_an_adaptive_limit(
@@ -266,17 +267,20 @@ async def test_a_server_that_takes_no_more_connections_lowers_an_adaptive_limit(
     client = gear.guard(connect(victim, retry=None), BACKEND, name="cache", breaker=PATIENT, pipeline=[adaptive])
     await client.set("text", "no number")
 
-    async def many(call: Callable[[], Any]) -> None:
-        for _ in range(60):
-            error = await outcome(call())
-            assert isinstance(error, redis.RedisError)
-            clock.advance(0.1)
+    async def fails(call: Callable[[], Any]) -> None:
+        assert isinstance(await outcome(call()), redis.RedisError)
+        clock.advance(0.1)
 
-    await many(lambda: client.hget("text", "field"))
+    for _ in range(60):
+        await fails(lambda: client.hget("text", "field"))
     assert adaptive.limit >= 4
+
+    async def lowered() -> bool:  # the server hangs up right after saying why, sometimes faster than we can read
+        await fails(lambda: client.get("text"))
+        return adaptive.limit < 4
+
     async with bare(victim.port, single_connection_client=True) as last:
         await client.connection_pool.disconnect()
         await last.config_set("maxclients", 1)
-        await many(lambda: client.get("text"))
-    assert adaptive.limit < 4
+        await until(lowered)
     assert gear.breaker("cache").state is State.CLOSED

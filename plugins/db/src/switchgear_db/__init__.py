@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKEND", "DbSettings", "guard", "register_backends"]
 
-_SDK = "sqlalchemy[asyncio]>=2.0"
+_SDK = "sqlalchemy[asyncio]>=2.0.20"
 
 
 def guard(engine: EngineT, gear: Switchgear, *, name: str) -> EngineT:

@@ -54,6 +54,11 @@ _TEXTS: tuple[tuple[str, re.Pattern[str], Verdict], ...] = (
     ("ConnectionError", re.compile(r"^(Too many connections|No connection available)"), Verdict.IGNORED),
     ("ConnectionError", re.compile(r"max number of clients"), Verdict.THROTTLED),
     ("TimeoutError", re.compile(r"^Timeout connecting"), _BROKEN),
+    (
+        "ResponseError",
+        re.compile(r"^(MOVED|ASK|TRYAGAIN)\b"),
+        Verdict.IGNORED,
+    ),  # before redis-py 6, outside of clusters
     # The code comes first; in a pipeline behind the command, in a failed EXEC behind "because of". \b keeps BUSYGROUP
     # and BUSYKEY out, which are the caller's.
     (

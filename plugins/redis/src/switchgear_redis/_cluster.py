@@ -97,10 +97,10 @@ class GuardedCluster(RedisCluster):
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         service = service_of(self)
         if service.pipeline is None or (operation := command_of(args).operation).klass not in PIPED:
-            return self._execute(*args, **kwargs)
-        return service.run(operation, "", partial(self._execute, *args, **kwargs))
+            return self._execute_refusable(*args, **kwargs)
+        return service.run(operation, "", partial(self._execute_refusable, *args, **kwargs))
 
-    async def _execute(self, *args: Any, **kwargs: Any) -> Any:
+    async def _execute_refusable(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return await super().execute_command(*args, **kwargs)
         except Refused as carrier:
@@ -123,13 +123,13 @@ class GuardedClusterPipeline(ClusterPipeline):
             strategy = pipeline._execution_strategy
             service, queue = service_of(self.cluster_client), strategy._command_queue
         commands = [command_of(command.args) for command in queue]
-        attempt = partial(self._execute, strategy, commands, args, kwargs)
+        attempt = partial(self._execute_refusable, strategy, commands, args, kwargs)
         if service.pipeline is None or getattr(strategy, "_watching", False):
             return await attempt()
         # It forgets its commands when it has sent them, so there is nothing to try again with.
         return await service.run(replace(pipeline_of(commands).operation, idempotent=False), "", attempt)
 
-    async def _execute(
+    async def _execute_refusable(
         self, strategy: Any, commands: list[Command], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[Any]:
         slots = getattr(strategy, "_pipeline_slots", None)  # a transaction's
