@@ -19,8 +19,8 @@ def snapshot_of(
         )  # fmt: skip
     return Snapshot(
         breaker="b", domain=domain, state=state, since=0.0, at=0.0, generation=0, calls=0, failure_rate=0.0,
-        slow_call_rate=0.0, in_flight=0, overdue=0, share=share, probes=(0, 0), retry_after=None, verdicts={},
-        tolerating=0, frustrating=0, refused={}, late=0, last=last, causes=(),
+        slow_call_rate=0.0, in_flight=0, overdue=0, share=share, probes=(0, 0), retry_after=None, attempt=0.0,
+        verdicts={}, tolerating=0, frustrating=0, refused={}, late=0, last=last, causes=(),
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ half_lives = st.floats(0.1, 1000)
 def sums_of(stream: list[tuple[int, float, float]], half_life: float = 10.0) -> DecayedSums:
     sums = DecayedSums(half_life)
     for count, badness, at in stream:
-        sums.add(count, count * badness, at)
+        sums.add(Evidence(count, count * badness, count * badness / 3), at)
     return sums
 
 
@@ -35,18 +35,20 @@ def close(evidence: Evidence, calls: float, badness: float) -> bool:
 def test_the_sums_are_what_the_definition_says(
     stream: list[tuple[int, float, float]], half_life: float, now: float
 ) -> None:
-    """The sum of 2**(-(t - ti)/h), and of bi times that, even if calls are counted out of order."""
+    """The sum of 2**(-(t - ti)/h), and of bi times that, and its late part, even if calls are counted out of order."""
     weights = [(count * 2 ** (-(now - at) / half_life), badness) for count, badness, at in stream]
     evidence = sums_of(stream, half_life).evidence(now)
-    assert close(evidence, fsum(weight for weight, _ in weights), fsum(weight * bad for weight, bad in weights))
+    bad = fsum(weight * bad for weight, bad in weights)
+    assert close(evidence, fsum(weight for weight, _ in weights), bad)
+    assert evidence.lateness == pytest.approx(bad / 3, rel=1e-9, abs=1e-12)
 
 
 @given(st.integers(1, 10_000), st.floats(0, 100), st.floats(0, 100))
 def test_a_bulk_of_calls_counts_as_its_calls_would(count: int, at: float, later: float) -> None:
     """A number of plain successes in one go are so many times one, also when told of after a later call."""
     sums = DecayedSums()
-    sums.add(1, 1, at + later)
-    sums.add(count, 0, at)
+    sums.add(Evidence(1, 1), at + later)
+    sums.add(Evidence(count), at)
     assert close(sums.evidence(at + later), 1 + count * left(later, 10.0), 1)
 
 
@@ -84,7 +86,7 @@ def test_sums_do_not_drift_over_days() -> None:
     sums = DecayedSums()
     times = sorted(dice.uniform(0, 3 * DAY) for _ in range(200_000))
     for at in times:
-        sums.add(1, 0.5, at)
+        sums.add(Evidence(1, 0.5), at)
     exact = fsum(2 ** (-(times[-1] - at) / 10.0) for at in times)
     assert close(sums.evidence(times[-1]), exact, exact / 2)
 
@@ -93,7 +95,7 @@ def test_sums_of_a_busy_month_stay_at_their_limit() -> None:
     """A million calls a second for a month neither overflow nor creep: n stays at rate * h / ln 2."""
     sums = DecayedSums()
     for second in range(30 * 24 * 60):  # a minute's calls at a time
-        sums.add(60e6, 60e6, second * 60.0)
+        sums.add(Evidence(60e6, 60e6), second * 60.0)
     steady = 60e6 / (1 - 2**-6)
     assert close(sums.evidence(30 * DAY - 60), steady, steady)
 
@@ -101,7 +103,7 @@ def test_sums_of_a_busy_month_stay_at_their_limit() -> None:
 def test_what_is_long_gone_is_forgotten() -> None:
     """After years without a call nothing is left, and nothing is out of range."""
     sums = DecayedSums()
-    sums.add(1e9, 1e9, 0.0)
+    sums.add(Evidence(1e9, 1e9), 0.0)
     assert sums.evidence(1e9) == Evidence(0.0, 0.0)
     assert sums.evidence(1e300) == Evidence(0.0, 0.0)
 
@@ -109,7 +111,7 @@ def test_what_is_long_gone_is_forgotten() -> None:
 def test_a_moment_before_the_last_call_is_taken_for_that() -> None:
     """A clock read on another thread may be a little behind: the sums do not grow by it."""
     sums = DecayedSums()
-    sums.add(4, 1, 100.0)
+    sums.add(Evidence(4, 1), 100.0)
     assert sums.evidence(99.0) == Evidence(4, 1)
 
 
@@ -123,8 +125,8 @@ def test_the_middle_of_a_span_stands_for_it() -> None:
     """Calls spread over one half-life and counted in its middle weigh what they should to 2 %."""
     spread, middle = DecayedSums(), DecayedSums()
     for tenth in range(100):
-        spread.add(1, 0, (tenth + 0.5) / 10)
-    middle.add(100, 0, 5.0)
+        spread.add(Evidence(1), (tenth + 0.5) / 10)
+    middle.add(Evidence(100), 5.0)
     assert middle.evidence(10.0).calls == pytest.approx(spread.evidence(10.0).calls, rel=0.021)
 
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
-from switchgear import CallNotPermitted, CapabilityNotOffered, ConfigurationError, Level, State, SwitchgearError
+from switchgear import (
+    BreakerConfig,
+    CallNotPermitted,
+    CapabilityNotOffered,
+    ConfigurationError,
+    Level,
+    Ramp,
+    State,
+    SwitchgearError,
+)
 from tests.backends import GET
+from tests.support import SMALL
 from tests.test_manager import Board
 
 pytestmark = pytest.mark.anyio
 
 
-def board_of() -> Board:
-    board = Board("db", "cache")
+def board_of(rules: BreakerConfig = SMALL) -> Board:
+    board = Board("db", "cache", rules=rules)
     board.gear.capability("checkout", requires=["db"], prefers={"cache": 0.2})
     return board
 
@@ -77,20 +90,51 @@ async def test_an_operators_decision_is_named_as_such() -> None:
         await pay()
 
 
-async def test_a_level_that_has_yet_to_rise_again_is_named_as_such() -> None:
-    """Nothing limits it any more, but it is not held long enough."""
+async def test_who_waits_for_the_level_to_rise_is_not_kept_away() -> None:
+    """The level is held back for those who show it; the backend serves, so its callers are let through."""
     board = board_of()
+    paid: list[Level] = []
 
-    @board.gear.requires("checkout")
-    async def pay() -> None: ...
+    @board.gear.requires("checkout", at_least=Level.FULL)
+    async def pay() -> None:
+        paid.append(board.manager.level("checkout"))
 
     board.fell("db")
     board.manager.look()
     board.gear.breaker("db").reset()
     board.clock.advance(60.0)
     board.manager.look()
-    with pytest.raises(CapabilityNotOffered, match="it was worse a moment ago"):
-        await pay()
+    await pay()
+    assert paid == [Level.OFF]
+
+
+async def test_the_ramp_deals_out_who_is_back() -> None:
+    """A gate for MINIMAL lets callers through as soon as the breaker closes, one for FULL when all are admitted."""
+    board = board_of(replace(SMALL, ramp=Ramp(initial=0.1, duration=10.0)))
+    opened: dict[Level, float] = {}
+
+    def gate_for(level: Level) -> Callable[[], Awaitable[None]]:
+        @board.gear.requires("checkout", at_least=level)
+        async def pay() -> None:
+            opened.setdefault(level, board.gear.breaker("db", "").snapshot().share)
+
+        return pay
+
+    gates = [gate_for(level) for level in (Level.MINIMAL, Level.FALLBACK, Level.FULL)]
+    board.fell("db")
+    board.manager.look()
+    board.clock.advance(8.0)
+    board.manager.look()
+    while board.gear.breaker("db", "").machine_state is not State.CLOSED:
+        board.serve("db", times=1)
+    for _ in range(30):
+        board.clock.advance(0.5)
+        for pay in gates:
+            with suppress(CapabilityNotOffered):
+                await pay()
+    assert opened[Level.MINIMAL] < 0.2
+    assert 0.5 <= opened[Level.FALLBACK] < 0.7
+    assert opened[Level.FULL] == 1.0
 
 
 async def test_invariant_41_a_fallback_may_not_touch_what_has_failed() -> None:
@@ -145,8 +189,6 @@ async def test_half_open_breakers_get_their_probes_through_the_gate() -> None:
     while board.gear.breaker("db", "").machine_state is not State.CLOSED:
         await pay()
     assert served == ["later", "paid", "paid", "paid"]
-    await pay()  # the level rises later than the breaker closes
-    assert served[-1] == "later"
 
 
 async def test_an_operators_decision_lets_no_probe_through() -> None:

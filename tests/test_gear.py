@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from switchgear import (
     BreakerGroup,
     CircuitBreaker,
     ConfigurationError,
+    Service,
     State,
     Switchgear,
     SwitchgearError,
@@ -189,6 +191,19 @@ def test_two_clients_of_one_name_are_one_service() -> None:
     gear.guard(second, BACKEND, name="toy")
     assert first.service is second.service
     assert gear.client("toy") is first
+
+
+def test_a_client_that_cannot_be_guarded_leaves_nothing_behind() -> None:
+    """No service, and none in the graph: a report would show what nobody calls."""
+    gear = Switchgear()
+
+    def guard(client: Client, service: Service) -> Client:
+        raise TypeError("not such a client")
+
+    with pytest.raises(TypeError, match="not such a client"):
+        gear.guard(Client(), replace(backend_of(), guard=guard), name="a")
+    assert not gear.services
+    assert not gear.degradation.graph.services
 
 
 def test_a_name_of_another_backend_is_taken() -> None:

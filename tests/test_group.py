@@ -317,6 +317,20 @@ def test_the_main_waits_as_long_as_was_said(verdict: Verdict, retry_after: float
     assert (snapshot.state, snapshot.retry_after) == (State.OPEN, retry_after)
 
 
+def test_the_main_waits_no_longer_than_the_branch_that_opened_it() -> None:
+    """Both draw by chance; the service is back after one draw, not after the longer of two."""
+    clock = VirtualClock()
+    group = group_of(clock, wait_duration_in_open=Backoff(initial=8.0, jitter=1.0))
+    for _ in range(4):
+        while main(group) is not State.OPEN:
+            call(group, "a", DOWN_EVERYWHERE)
+        main_wait, wait = group.main.snapshot().retry_after, group.branch("a").snapshot().retry_after
+        assert main_wait == wait
+        assert wait is not None
+        clock.advance(wait)
+        group.tick()
+
+
 def test_a_closed_main_watches_no_calls() -> None:
     """The branches do."""
     group = group_of()

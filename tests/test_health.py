@@ -33,8 +33,11 @@ from tests.support import SMALL, as_said, breaker_of, fail, succeed
 NEARLY = 1e-9  # what rounding may add to a score
 R50S = {"redis": 0.1, "s3": 0.05, "db": 0.05, "openai": 0.2}
 
-outcomes = st.sampled_from([0.0, 0.5, 1.0])
-#: Calls of one service: seconds since the one before, and badness.
+#: One call's worth each; every one is worse than those before it.
+SERVED, TOLERATED, THROTTLED, FAILED = Evidence(1), Evidence(1, 0.5, 0.5), Evidence(1, 0.5), Evidence(1, 1)
+OUTCOMES = [SERVED, TOLERATED, THROTTLED, FAILED]
+outcomes = st.sampled_from(OUTCOMES)
+#: Calls of one service: seconds since the one before, and what became of it.
 histories = st.lists(st.tuples(st.floats(0, 20), outcomes), max_size=60)
 ratios = st.sampled_from(sorted({*R50S.values()})) | st.floats(0.01, 0.9)
 scores = st.sampled_from([0.0, 10.0, 40.0, 90.0, 100.0]) | st.floats(0, 100)
@@ -42,18 +45,19 @@ snapshots = st.builds(snapshot_of, st.sampled_from(State)) | st.builds(
     lambda share: snapshot_of(share=share), st.floats(0.01, 1)
 )
 evidences = st.builds(
-    lambda calls, share: Evidence(calls, calls * share),
+    lambda calls, share, late: Evidence(calls, calls * share, calls * share * late),
     st.floats(0, 1e6),
+    st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
     st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
 )
 saturations = st.dictionaries(st.sampled_from(["pool", "bulkhead", "quota"]), st.floats(0, 2))
 
 
-def after(history: list[tuple[float, float]], pause: float = 0.0) -> Evidence:
+def after(history: list[tuple[float, Evidence]], pause: float = 0.0) -> Evidence:
     sums, now = DecayedSums(), 0.0
-    for wait, bad in history:
+    for wait, outcome in history:
         now += wait
-        sums.add(1, bad, now)
+        sums.add(outcome, now)
     return sums.evidence(now + pause)
 
 
@@ -69,24 +73,24 @@ def branch(clock: VirtualClock) -> CircuitBreaker:
 @pytest.mark.parametrize(
     ("verdict", "latency", "bad"),
     [
-        (Verdict.SUCCESS, 1.0, 0.0),
-        (Verdict.SUCCESS, 1.01, 0.5),
-        (Verdict.SUCCESS, 4.0, 0.5),
-        (Verdict.SUCCESS, 4.01, 1.0),
-        (Verdict.THROTTLED, 0.1, 0.5),
-        (Verdict.FAILURE, 0.1, 1.0),
-        (Verdict.EXHAUSTED, 0.1, 1.0),
-        (Verdict.IGNORED, 9.0, None),
+        (Verdict.SUCCESS, 1.0, SERVED),
+        (Verdict.SUCCESS, 1.01, TOLERATED),
+        (Verdict.SUCCESS, 4.0, TOLERATED),
+        (Verdict.SUCCESS, 4.01, FAILED),
+        (Verdict.THROTTLED, 0.1, THROTTLED),
+        (Verdict.FAILURE, 0.1, FAILED),
+        (Verdict.EXHAUSTED, 0.1, FAILED),
+        (Verdict.IGNORED, 9.0, Evidence()),
     ],
 )
-def test_badness_of_an_outcome(verdict: Verdict, latency: float, bad: float | None) -> None:
+def test_badness_of_an_outcome(verdict: Verdict, latency: float, bad: Evidence) -> None:
     """Served in time 0, tolerated or throttled one half, failed or too slow 1; ignored is no evidence (T = 1 s)."""
     clock = VirtualClock()
     breaker = branch(clock)
     permit = breaker.permit()
     clock.advance(latency)
     permit.settle(verdict)
-    assert reached(breaker.snapshot()) == (Evidence() if bad is None else Evidence(1, bad))
+    assert reached(breaker.snapshot()) == bad
 
 
 def test_plain_successes_are_evidence_too() -> None:
@@ -97,7 +101,7 @@ def test_plain_successes_are_evidence_too() -> None:
         permit = breaker.permit()
         clock.advance(latency)
         permit.succeed()
-    assert reached(breaker.snapshot()) == Evidence(40, 5)
+    assert reached(breaker.snapshot()) == Evidence(40, 5, 5)
 
 
 def test_tolerated_latency_is_told_by_operation_class() -> None:
@@ -137,7 +141,7 @@ def test_a_health_configuration_that_cannot_be_meant_is_refused(given: dict[str,
 
 
 @given(histories, ratios, st.floats(0, 1e6))
-def test_invariant_27_p1_a_score_is_bounded(history: list[tuple[float, float]], r50: float, pause: float) -> None:
+def test_invariant_27_p1_a_score_is_bounded(history: list[tuple[float, Evidence]], r50: float, pause: float) -> None:
     """0 <= S <= 100 and 0 <= confidence < 1, whatever happened."""
     evidence = after(history, pause)
     assert 0 <= error_score(evidence, r50) <= 100
@@ -146,31 +150,31 @@ def test_invariant_27_p1_a_score_is_bounded(history: list[tuple[float, float]], 
 
 @given(histories, ratios, st.data())
 def test_invariant_28_p2_a_worse_outcome_never_raises_the_score(
-    history: list[tuple[float, float]], r50: float, data: st.DataObject
+    history: list[tuple[float, Evidence]], r50: float, data: st.DataObject
 ) -> None:
     """Replace any outcome by a worse one: the score is no higher."""
     assume(history)
     index = data.draw(st.integers(0, len(history) - 1))
-    wait, bad = history[index]
-    worse = [*history[:index], (wait, data.draw(st.sampled_from([b for b in (0.0, 0.5, 1.0) if b >= bad])))]
+    wait, outcome = history[index]
+    worse = [*history[:index], (wait, data.draw(st.sampled_from(OUTCOMES[OUTCOMES.index(outcome) :])))]
     worse += history[index + 1 :]
     assert error_score(after(worse), r50) <= error_score(after(history), r50) + NEARLY
 
 
 @given(histories, ratios, st.floats(0, 100))
 def test_invariant_29_p3_a_failure_never_raises_and_a_success_never_lowers(
-    history: list[tuple[float, float]], r50: float, pause: float
+    history: list[tuple[float, Evidence]], r50: float, pause: float
 ) -> None:
     """Of two futures that differ by one more call, that call decides which is better."""
     now = after(history, pause)
     score = error_score(now, r50)
-    assert error_score(now + Evidence(1, 1), r50) <= score + NEARLY
-    assert error_score(now + Evidence(1, 0), r50) >= score - NEARLY
+    assert error_score(now + FAILED, r50) <= score + NEARLY
+    assert error_score(now + SERVED, r50) >= score - NEARLY
 
 
 @given(histories, ratios, st.floats(0, 1000), st.floats(0, 1000))
 def test_invariant_30_p4_idle_time_never_lowers_the_score_and_confidence_falls(
-    history: list[tuple[float, float]], r50: float, pause: float, more: float
+    history: list[tuple[float, Evidence]], r50: float, pause: float, more: float
 ) -> None:
     """Without calls a service is forgiven, and ever less is known of it."""
     earlier, later = after(history, pause), after(history, pause + more)
@@ -182,7 +186,7 @@ def test_invariant_30_p4_idle_time_never_lowers_the_score_and_confidence_falls(
 
 @given(histories, histories, ratios)
 def test_invariant_32_p6_a_fleets_score_does_not_depend_on_who_is_asked_first(
-    one: list[tuple[float, float]], other: list[tuple[float, float]], r50: float
+    one: list[tuple[float, Evidence]], other: list[tuple[float, Evidence]], r50: float
 ) -> None:
     """The prior is added once, after all nodes' evidence: the order of nodes changes nothing."""
     assert error_score(after(one) + after(other), r50) == error_score(after(other) + after(one), r50)
@@ -191,7 +195,7 @@ def test_invariant_32_p6_a_fleets_score_does_not_depend_on_who_is_asked_first(
 def steady(rate: float, seconds: float, bad: float, sums: DecayedSums, start: float) -> float:
     """Calls at a rate for some time; returns when the last one ended."""
     for call in range(1, ceil(seconds * rate) + 1):
-        sums.add(1, bad, start + call / rate)
+        sums.add(Evidence(1, bad), start + call / rate)
     return start + ceil(seconds * rate) / rate
 
 
@@ -209,7 +213,7 @@ def test_invariant_31_p5_recovery_takes_no_longer_than_its_bound(
     back = steady(rate, bound, 0.0, sums, end)
     assert error_score(sums.evidence(back), r50) >= 95 - NEARLY
     for later in range(1, 20):
-        sums.add(1, 0, back + later / rate)
+        sums.add(SERVED, back + later / rate)
         assert error_score(sums.evidence(back + later / rate), r50) >= 95 - NEARLY
 
 
@@ -231,7 +235,7 @@ def seconds_to_see(rate: float, r50: float) -> float:
     start = steady(rate, 200, 0.0, sums, 0.0)
     for call in range(1000):
         now = start + (call + 1) / rate
-        sums.add(1, 1, now)
+        sums.add(FAILED, now)
         if error_score(sums.evidence(now), r50) < 50:
             return call / rate
     raise AssertionError
@@ -242,7 +246,7 @@ def seconds_to_recover(rate: float, outage: float, r50: float) -> float:
     sums = DecayedSums()
     start = steady(rate, outage, 1.0, sums, steady(rate, 200, 0.0, sums, 0.0))
     for call in range(100_000):
-        sums.add(1, 0, start + (call + 1) / rate)
+        sums.add(SERVED, start + (call + 1) / rate)
         if error_score(sums.evidence(start + (call + 1) / rate), r50) >= 95:
             return (call + 1) / rate
     raise AssertionError
@@ -278,6 +282,28 @@ def test_the_proven_ratio_is_below_the_seen_one(evidence: Evidence) -> None:
     """Wilson's lower bound: a ratio of 0..1, no more than the calls show, and 0 for no bad call."""
     assert 0 <= bad_ratio(evidence) <= evidence.badness / (evidence.calls + 10) + NEARLY
     assert bad_ratio(Evidence(evidence.calls, 0)) < NEARLY
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1), ratios)
+def test_what_is_served_late_is_not_unhealthy(calls: float, share: float, r50: float) -> None:
+    """However many calls users merely tolerate, S_err is 40 or more: each of them was answered."""
+    late = calls * share / 2
+    assert error_score(Evidence(calls, late, late), r50) >= 40
+
+
+@given(evidences, ratios)
+def test_above_its_floor_lateness_counts_as_any_badness(evidence: Evidence, r50: float) -> None:
+    """S_err is that of all badness while this is 40 or more; below, that of the failures, and at most 40."""
+    alike = error_score(Evidence(evidence.calls, evidence.badness), r50)
+    failures = error_score(Evidence(evidence.calls, evidence.badness - evidence.lateness), r50)
+    assert error_score(evidence, r50) == pytest.approx(alike if alike >= 40 else min(40, failures))
+
+
+def test_a_database_that_slows_down_is_no_dead_one() -> None:
+    """Three calls in ten between T and 4 T, of a thousand: 40 and not 12, and as many failures would make it 3."""
+    assert round(error_score(Evidence(1000, 150, 150), R50S["db"])) == 40
+    assert round(error_score(Evidence(1000, 150), R50S["db"])) == 12
+    assert round(error_score(Evidence(1000, 300), R50S["db"])) == 3
 
 
 # -- the other scores ----------------------------------------------------------------------------------------------
@@ -359,7 +385,8 @@ def test_invariant_28_p2_a_worse_outcome_in_one_domain_never_raises_the_services
     worse = list(domains)
     snapshot, evidence = given[which % len(given)]
     bad = min(evidence.calls, evidence.badness + 1)
-    worse[which % len(given)] = Domain(snapshot=snapshot, evidence=Evidence(evidence.calls, bad))
+    evidence = Evidence(evidence.calls, bad, evidence.lateness)
+    worse[which % len(given)] = Domain(snapshot=snapshot, evidence=evidence)
     assert service_health("s", worse, r50=r50).score <= service_health("s", domains, r50=r50).score + NEARLY
 
 
@@ -469,7 +496,7 @@ def test_the_outage_of_a_real_breaker_and_its_way_back() -> None:
 
     for _ in range(4):
         fail(breaker)
-        sums.add(1, 1, clock())
+        sums.add(FAILED, clock())
         look()
     clock.advance(breaker.snapshot().retry_after or 0.0)
     look()
@@ -477,7 +504,7 @@ def test_the_outage_of_a_real_breaker_and_its_way_back() -> None:
         succeed(breaker)
     sums = DecayedSums()
     for _ in range(3):
-        sums.add(1, 0, clock())
+        sums.add(SERVED, clock())
         look()
         clock.advance(4.0)
     errors, opened, probing, ramp = (

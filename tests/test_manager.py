@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from switchgear import (
+    BreakerConfig,
     CallNotPermitted,
     ConfigurationError,
     Level,
@@ -19,7 +20,7 @@ from switchgear import (
 )
 from switchgear.testing import VirtualClock
 from tests.backends import GET, Client, backend_of, until
-from tests.support import DOWN
+from tests.support import DOWN, SMALL
 
 pytestmark = pytest.mark.anyio
 
@@ -27,10 +28,10 @@ pytestmark = pytest.mark.anyio
 class Board:
     """A gear with services of the toy backend, whose clock stands still."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, rules: BreakerConfig = SMALL) -> None:
         self.clock = VirtualClock()
         self.gear = Switchgear(clock=self.clock)
-        self.clients = {name: self.gear.guard(Client(name), backend_of(), name=name) for name in names}
+        self.clients = {name: self.gear.guard(Client(name), backend_of(rules), name=name) for name in names}
         self.manager = self.gear.degradation
 
     def fell(self, *names: str) -> None:

@@ -14,8 +14,8 @@ from tests.backends import GET, Client, backend_of
 from tests.support import DOWN, SMALL
 
 STEP = 0.25  # s between two beats, and between two calls of each service
-WAIT = 2.0
-CONFIG = replace(SMALL, wait_duration_in_open=Backoff(initial=WAIT, max=8.0, jitter=0.0))
+BACKOFF = Backoff(initial=2.0, max=8.0, jitter=0.0)
+CONFIG = replace(SMALL, wait_duration_in_open=BACKOFF)
 
 
 @st.composite
@@ -32,6 +32,7 @@ class Plant:
 
     requires: dict[str, tuple[str, ...]]
     down: set[str] = field(default_factory=set[str])
+    #: Probes: of which service, who it requires was not closed, and how many of its own intervals it had waited.
     admitted: list[tuple[str, frozenset[str], float]] = field(default_factory=list[tuple[str, frozenset[str], float]])
 
     def __post_init__(self) -> None:
@@ -60,8 +61,9 @@ class Plant:
         except CallNotPermitted:
             return
         if name in refusing:  # it is a probe
-            due = self.gear.breaker(name, "").snapshot().since
-            self.admitted.append((name, refusing & self.ancestors[name], self.clock() - due))
+            branch = self.gear.breaker(name, "").snapshot()
+            interval = BACKOFF.wait(branch.attempt, 0.0)
+            self.admitted.append((name, refusing & self.ancestors[name], (self.clock() - branch.since) / interval))
         if self.down & (self.ancestors[name] | {name}):
             permit.fail(DOWN)
         else:
@@ -86,7 +88,7 @@ def test_after_an_outage_all_come_back_and_children_after_their_parents(
     plant.beat(60.0)
     assert plant.refusing() == frozenset()
     for name, waited_for, waited in plant.admitted:
-        assert not waited_for or waited >= 5 * WAIT, (name, waited_for, waited)
+        assert not waited_for or waited >= 5, (name, waited_for, waited)
     plant.beat(60.0)
     assert plant.gear.degradation.level("all") is Level.FULL
 

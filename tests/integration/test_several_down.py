@@ -98,8 +98,6 @@ async def test_all_fail_at_once_and_come_back_one_by_one(scenario: Scenario) -> 
     closed = {e.breaker: e.at for e in ledger.transitions if e.to_state is State.CLOSED}  # the last time each
     assert closed.keys() >= {"cache", "files", "llm", "db"}  # nobody asks the replica while the gate is shut
     assert not [e for e in ledger.transitions if e.to_state is State.OPEN and e.at > closed[e.breaker]]
-    half_open = {e.domain: e.at for e in ledger.transitions if e.breaker == "replica" and e.to_state is State.HALF_OPEN}
-    # The replica waits for the database, for five of its own first waits at most: the graph may be wrong.
-    assert closed.get("replica", inf) >= min(closed["db"], min(half_open.values(), default=inf) + 5 * 2.0)
+    assert closed.get("replica", inf) >= closed["db"], "the replica waits for the database"
     assert max(closed.values()) - min(closed.values()) > 0.5, "they all came back in the same instant"
     assert min(closed.values()) > healed

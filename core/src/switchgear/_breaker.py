@@ -542,6 +542,7 @@ class BreakerMachine:
             share=era.share(now) if isinstance(era, Closed) else 1.0,
             probes=(era.done, len(era.leases)) if isinstance(era, HalfOpen) else (0, 0),
             retry_after=era.retry_after(now) if isinstance(era, Bolt | Disabled) else None,
+            attempt=self._attempt,
             verdicts={"SUCCESS": self.succeeded, **dict(zip(_OTHERS, others, strict=False))},
             tolerating=others[_TOLERATING],
             frustrating=others[_FRUSTRATING],

@@ -2,8 +2,9 @@
 
     n(t) = sum of 2**(-(t - ti)/h)    over the calls i that ended at ti: how many calls' worth of evidence there is
     B(t) = sum of bi * 2**(-(t - ti)/h)    how bad they were together, each bi in 0..1
+    L(t)    the part of B(t) that calls have which were served, only later than users are satisfied with
 
-One multiplication a call and two numbers a service, whatever the traffic (as in Finagle's failure accrual). The sums of
+Three numbers a domain, whatever the traffic (as in Finagle's failure accrual). The sums of
 two nodes add up to those of both. There is no edge that old calls fall over, so a score made of them is smooth.
 """
 
@@ -26,13 +27,20 @@ def left(seconds: float, half_life: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the recent calls add up to, as of one moment: how many calls' worth, and their badness (0..calls)."""
+    """What calls add up to, as of one moment."""
 
-    calls: float = 0.0
-    badness: float = 0.0
+    calls: float = 0.0  #: how many calls' worth
+    badness: float = 0.0  #: how bad they were together: 0..calls
+    lateness: float = 0.0  #: the part of the badness that comes from calls served late, but not too late: 0..badness
 
     def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(self.calls + other.calls, self.badness + other.badness)
+        return Evidence(self.calls + other.calls, self.badness + other.badness, self.lateness + other.lateness)
+
+    def __sub__(self, earlier: Evidence) -> Evidence:
+        return self + earlier * -1.0
+
+    def __mul__(self, share: float) -> Evidence:
+        return Evidence(self.calls * share, self.badness * share, self.lateness * share)
 
 
 class DecayedSums:
@@ -42,36 +50,30 @@ class DecayedSums:
     that the breaker has already answered for is not paid twice. Raises ConfigurationError for a half-life of no length.
     """
 
-    __slots__ = ("_at", "_badness", "_calls", "half_life")
+    __slots__ = ("_at", "_sums", "half_life")
 
     def __init__(self, half_life: float = HALF_LIFE) -> None:
         if not 0 < half_life < inf:
             raise ConfigurationError(f"{half_life!r} is no length of time. Give seconds, above 0.", key="half_life")
         self.half_life = half_life
         self._at = -inf  # as of when the sums are
-        self._calls = 0.0
-        self._badness = 0.0
+        self._sums = Evidence()
 
-    def add(self, calls: float, badness: float, at: float) -> None:
-        """Count calls that ended at `at`, whose badness adds up to `badness`. O(1).
+    def add(self, calls: Evidence, at: float) -> None:
+        """Count calls that ended at `at`. O(1).
 
         For calls that ended over a span and are counted in bulk, give the middle of the span: for a span of one
         half-life the sum is then right to 2 %. Its beginning would make them too light by a third.
         """
         if at < self._at:
-            weight = left(self._at - at, self.half_life)
-            self._calls += calls * weight
-            self._badness += badness * weight
+            self._sums += calls * left(self._at - at, self.half_life)
         else:
-            kept = left(at - self._at, self.half_life)
-            self._calls = self._calls * kept + calls
-            self._badness = self._badness * kept + badness
+            self._sums = self._sums * left(at - self._at, self.half_life) + calls
             self._at = at
 
     def evidence(self, now: float) -> Evidence:
         """The sums as of now; for a moment before the last call, as of that."""
-        kept = left(max(0.0, now - self._at), self.half_life)
-        return Evidence(self._calls * kept, self._badness * kept)
+        return self._sums * left(max(0.0, now - self._at), self.half_life)
 
     def merge(self, other: DecayedSums) -> DecayedSums:
         """The sums of both streams, as new sums; in whichever order, the same.
@@ -84,5 +86,5 @@ class DecayedSums:
         merged = DecayedSums(self.half_life)
         for sums in (self, other):
             if sums._at > -inf:  # noqa: SLF001 - its own class
-                merged.add(sums._calls, sums._badness, sums._at)  # noqa: SLF001
+                merged.add(sums._sums, sums._at)  # noqa: SLF001
         return merged

@@ -36,9 +36,14 @@ def gate(
             level = found.levels.get(capability)
             if level is None:
                 raise ConfigurationError.unknown("capability", capability, found.levels)
+            overridden = capability in found.overrides
+            if not overridden:
+                # Levels rise slowly, for those who show them. Who may come back is for the breakers' ramp to deal out:
+                # a gate that waited for the level would let nobody through, and then all at once.
+                level = max(level, Level.of(found.capabilities[capability].score))
             if level >= at_least:
                 return await fn(*args, **kwargs)
-            if capability not in found.overrides and degradation.probing(capability):
+            if not overridden and degradation.probing(capability):
                 # Were all callers kept away, nobody would find out that the backend is back.
                 with suppress(CallNotPermitted):
                     return await fn(*args, **kwargs)
@@ -57,7 +62,7 @@ def _why(found: Assessment, capability: str) -> str:
     report = found.capabilities[capability]
     if override is not None:
         return f"an operator has decided so: {override.reason}"
-    return f"{' <- '.join(report.path)}: {report.reason}" if report.impaired else "it was worse a moment ago"
+    return f"{' <- '.join(report.path)}: {report.reason}"
 
 
 def _failed(degradation: DegradationManager, found: Assessment, capability: str) -> dict[str, str]:

@@ -82,22 +82,22 @@ class Switchgear:
         self._closing: anyio.CancelScope
 
     @classmethod
-    def from_toml(cls, path: str | PathLike[str]) -> Switchgear:
+    def from_toml(cls, path: str | PathLike[str], *, clock: Clock = monotonic) -> Switchgear:
         """The services of a configuration file. Raises ConfigurationError, with all that is wrong, and
         MissingDependency where configurations cannot be read (they need an extra).
         """
         from switchgear._config import read_toml
 
-        return cls(read_toml(path))
+        return cls(read_toml(path), clock=clock)
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Switchgear:
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, clock: Clock = monotonic) -> Switchgear:
         """The services of the environment: SWITCHGEAR_CONFIG names a file, SWITCHGEAR__SERVICES__... set single keys.
         Raises as from_toml.
         """
         from switchgear._config import read_environment
 
-        return cls(read_environment(environ))
+        return cls(read_environment(environ), clock=clock)
 
     async def __aenter__(self) -> Self:
         if self._stack is not None:
@@ -206,7 +206,6 @@ class Switchgear:
                 name, backend, self._configured.get(name), breaker=breaker, pipeline=pipeline, automatic=automatic,
                 clock=self.clock, bus=self._bus, roll=self._roll,
             )  # fmt: skip
-            self.degradation.add(service)
         elif service.backend != backend:
             problem = f"is already a service of the backend {service.backend.name!r}. Take another name."
             raise ConfigurationError(problem, key=f"services.{name}")
@@ -216,9 +215,11 @@ class Switchgear:
         """Make a client one of a service's."""
         guarded: ClientT = service.backend.guard(client, service)
         if service.pipeline is not None:
-            service.pipeline.refusal = service.refusal
+            service.pipeline.refusal, service.pipeline.timed_out = service.refusal, service.timed_out
         service.adopt(guarded)
-        self._services[service.name] = service
+        if service.name not in self._services:
+            self._services[service.name] = service
+            self.degradation.add(service)
         return guarded
 
     def _make_heartbeat(self) -> Heartbeat:

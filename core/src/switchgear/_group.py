@@ -135,11 +135,10 @@ class BreakerGroup:
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
         if branch is self.main or branch.machine_state is not State.OPEN:
             return
-        wait = verdict.retry_after
-        if verdict.name == "EXHAUSTED" and wait is None:
-            wait = inf
-        last = branch.snapshot().last
-        detail = last.detail if last else str(verdict)
+        told = branch.snapshot()
+        detail = told.last.detail if told.last else str(verdict)
+        # For as long as the branch: were each to draw a wait, the service would be back after the longer of the two.
+        wait = inf if told.retry_after is None else told.retry_after
         self.main.trip(Reason.SERVICE_WIDE, f"{detail}, and that holds for all domains", wait=wait)
 
     def tells_of(self, breaker: CircuitBreaker) -> bool:

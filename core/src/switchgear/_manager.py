@@ -214,9 +214,12 @@ def _unconnected(name: str) -> Report:
 
 
 def _refusing(snapshots: list[Snapshot], config: BreakerConfig) -> Refusing | None:
-    """When the first of the breakers that refuse would let probes in."""
-    due = [_due(one) for one in snapshots if one.state in REFUSING]
-    return Refusing(min(due), config.backoff.initial) if due else None
+    """When the first of the breakers that refuse would let probes in, and how far its waits have grown."""
+    refusing = [one for one in snapshots if one.state in REFUSING]
+    if not refusing:
+        return None
+    wait = max(config.backoff.wait(max(1.0, one.attempt), 0.0) for one in refusing)
+    return Refusing(min(_due(one) for one in refusing), wait)
 
 
 def _due(one: Snapshot) -> float:

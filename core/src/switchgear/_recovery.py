@@ -24,7 +24,7 @@ class Refusing(NamedTuple):
     """A service whose breaker refuses."""
 
     due: float  #: when its breaker would let probes in
-    interval: float  #: seconds that it waits between two rounds of probes
+    interval: float  #: seconds that it waits between two rounds of probes by now
 
 
 class Hold(NamedTuple):

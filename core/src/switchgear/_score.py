@@ -20,8 +20,10 @@ from switchgear._state import State
 PRIOR = 10.0
 #: The bad ratio that is taken for true is the one that 90 % of chance would leave below (one-sided).
 _Z = 1.2816
-#: Utilisation up to which a pool is as good as empty, and the score of a full one: it still serves.
-_KNEE, _FULL = 0.8, 40.0
+#: What still serves is not unhealthy, however full it is or late: lower than this, calls fail.
+_SERVES = 40.0
+#: Utilisation up to which a pool is as good as empty.
+_KNEE = 0.8
 #: The scores of a refusing breaker: by an operator, by itself, and with a ramp that has come all the way.
 _FORCED_OPEN, _OPEN, _RAMPED = 0.0, 10.0, 70.0
 #: What six half-lives (a minute) leave of one call: less is no evidence.
@@ -66,7 +68,8 @@ def reached(snapshot: Snapshot) -> Evidence:
     failed = count("FAILURE", 0) + count("EXHAUSTED", 0)
     throttled = count("THROTTLED", 0)
     calls = count("SUCCESS", 0) + failed + throttled
-    return Evidence(calls, failed + snapshot.frustrating + (throttled + snapshot.tolerating) / 2)
+    late = snapshot.tolerating / 2
+    return Evidence(calls, failed + snapshot.frustrating + throttled / 2 + late, late)
 
 
 def confidence(evidence: Evidence) -> float:
@@ -80,22 +83,35 @@ NO_CONFIDENCE = TRACE / (TRACE + PRIOR)
 
 def bad_ratio(evidence: Evidence) -> float:
     """The ratio of bad calls that the evidence proves, 0..1: Wilson's lower bound, with the prior among the calls."""
-    calls = evidence.calls + PRIOR
-    p = evidence.badness / calls
+    return _proven(evidence.badness, evidence.calls + PRIOR)
+
+
+def _proven(badness: float, calls: float) -> float:
+    p = badness / calls
     spread = _Z * sqrt(p * (1 - p) / calls + _Z * _Z / (4 * calls * calls))
     return max(0.0, (p + _Z * _Z / (2 * calls) - spread) / (1 + _Z * _Z / calls))
 
 
 def error_score(evidence: Evidence, r50: float) -> float:
-    """100/(1 + (r/r50)**2), a Hill curve: smooth, 50 at r50, and flat near 100, where few bad calls are daily life."""
-    return 100.0 / (1.0 + (bad_ratio(evidence) / r50) ** 2)
+    """100/(1 + (r/r50)**2), a Hill curve: smooth, 50 at r50, and flat near 100, where few bad calls are daily life.
+
+    Calls that users tolerate take it down to 40 and no further: all of them were answered.
+    """
+    score = _hill(bad_ratio(evidence), r50)
+    if score >= _SERVES or not evidence.lateness:
+        return score
+    return min(_SERVES, _hill(_proven(evidence.badness - evidence.lateness, evidence.calls + PRIOR), r50))
+
+
+def _hill(r: float, r50: float) -> float:
+    return 100.0 / (1.0 + (r / r50) ** 2)
 
 
 def saturation_score(utilisation: float) -> float:
     """100 up to 80 % in use, from there evenly down to 40 at 100 % and beyond. Not a number: no saturation."""
     if not utilisation > _KNEE:
         return 100.0
-    return 100.0 - (100.0 - _FULL) * (min(utilisation, 1.0) - _KNEE) / (1.0 - _KNEE)
+    return 100.0 - (100.0 - _SERVES) * (min(utilisation, 1.0) - _KNEE) / (1.0 - _KNEE)
 
 
 def state_score(snapshot: Snapshot) -> float:

@@ -28,6 +28,7 @@ class Snapshot:
     share: float  #: of calls admitted; below 1 while ramping up
     probes: tuple[int, int]  #: of this half-open round: decided, under way
     retry_after: float | None
+    attempt: float  #: how many times in a row it has opened, by which its wait grows; fades while it is closed
     verdicts: Mapping[str, int]  #: settled calls since the beginning, by verdict
     tolerating: int  #: successes since the beginning that took longer than users are satisfied with (HealthConfig)
     frustrating: int  #: ... and longer than four times that

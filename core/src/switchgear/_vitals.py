@@ -67,8 +67,8 @@ class _Seen:
             if now.last.reason is Reason.PROBES_PASSED and now.share < 1:
                 self.evidence = DecayedSums()  # recovery is judged by the ramp's own calls
         middle = now.at if self._at is None else (self._at + now.at) / 2
-        self.evidence.add(total.calls - self._reached.calls, total.badness - self._reached.badness, middle)
-        self.refused.add(refused - self._refused, 0.0, middle)
+        self.evidence.add(total - self._reached, middle)
+        self.refused.add(Evidence(refused - self._refused), middle)
         self._at, self._reached, self._refused = now.at, total, refused
         # Calls that hang are bad calls already, though nobody has heard of their end.
         evidence = self.evidence.evidence(now.at) + Evidence(now.overdue, now.overdue)

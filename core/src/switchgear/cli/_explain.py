@@ -61,6 +61,8 @@ def _of_service(service: Service) -> Iterator[Text]:
     if service.suspected:
         yield Text("  So much failed within the same moments that the fault may be this process's own.")
     amiss = [breaker for breaker in service.breakers if breaker.state != "CLOSED" or breaker.share < 1]
+    if len(amiss) > 1 and all(not breaker.domain for breaker in amiss):
+        amiss = amiss[1:]  # it has no parts to tell apart: its one branch says what the main would only repeat
     for breaker in amiss or service.breakers[:1]:
         yield Text(f"  {breaker.explain}")
 
