@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 
+from switchgear.testing.servers import ServerUnavailable
 from tests.upstream.compare import Comparison, compare
 from tests.upstream.fetch import Unavailable
 from tests.upstream.page import write
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
         say(f"{suite.name}: {suite.distribution} {suite.version}, bare and guarded ...")
         try:
             comparison = compare(suite, suite.slice if options.slice else suite.whole)
-        except (Unavailable, Unbelievable) as problem:
+        except (Unavailable, Unbelievable, ServerUnavailable) as problem:
             say(f"{suite.name}: {problem}")
             failed = True
             continue

@@ -23,14 +23,14 @@ class Unavailable(Exception):
     """A suite cannot be had here; says why."""
 
 
-def sdist(distribution: str, version: str, parts: Sequence[str]) -> Path:
-    """The folder with those parts of a distribution's sdist. Raises Unavailable."""
+def sdist(distribution: str, version: str, parts: Sequence[str], release: str = "") -> Path:
+    """The folder with those parts of a distribution's sdist, the locked one or the release named. Raises Unavailable."""
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=CACHE) as download:
             wanted = Path(download, "wanted.txt")
-            wanted.write_text(_locked(distribution))
+            wanted.write_text(release or _locked(distribution))
             _pip("download", "--no-deps", "--no-binary", distribution, "--require-hashes", "-r", wanted, "-d", download)
             [archive] = Path(download).glob("*.tar.gz")
             _unpack(archive, parts, folder)

@@ -43,7 +43,7 @@ class Ran:
 
 def run(suite: Suite, chosen: Sequence[str], *, guarded: bool) -> Ran:
     """Run the chosen tests on servers of their own. Raises Unavailable and Unbelievable."""
-    folder = fetch.sdist(suite.distribution, suite.version, suite.parts)
+    folder = fetch.sdist(suite.distribution, suite.version, suite.parts, suite.release)
     path = [INSIDE, *([fetch.packages(suite.requirements)] if suite.requirements else [])]
     log = fetch.CACHE / f"{suite.name}-{'guarded' if guarded else 'bare'}.log"
     plugins = ["-p", "upstream_outcomes", *(["-p", suite.swap] if guarded else []), "-p", "no:cacheprovider"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Suite:
-    """The tests in the sdist of a client, of the version that is installed here."""
+    """The tests in the sdist of a client."""
 
     #: By which the command and the page call it. `upstream redis` means "redis" and "redis-cluster".
     name: str
@@ -45,8 +46,14 @@ class Suite:
     requirements: tuple[str, ...] = ()
     #: The module in `inside/` that puts the guard before the clients.
     swap: str = "upstream_guard"
+    #: Another version than the one that is installed here, with the hash of its sdist: `NAME==VERSION --hash=...`. The
+    #: requirements bring it.
+    release: str = ""
+    #: What makes pytest run a test once more, given its id.
+    again: Callable[[str], str] = str
 
     @property
     def version(self) -> str:
-        """The version that is installed, which is the one in the lock."""
-        return metadata.version(self.distribution)
+        """The version that is tested: the installed one, which is that of the lock, or another that is named."""
+        named = re.search("==([^ ]+)", self.release)
+        return named[1] if named else metadata.version(self.distribution)

@@ -24,6 +24,11 @@ class Calls:
     def on_settled(self, event: Settled) -> None:
         self.seen += 1
 
+    def pytest_runtest_setup(self) -> None:
+        """Let each test be an application of its own: what one did to a backend is nothing to the next."""
+        for name in GEAR.services:
+            GEAR.breaker(name).reset("another test begins")
+
     def pytest_unconfigure(self) -> None:
         Path(os.environ["SWITCHGEAR_UPSTREAM"], f"calls-{os.getpid()}").write_text(str(self.seen))
 
