@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import anyio
 import pytest
 
 from switchgear import CallNotPermitted, State, Switchgear, circuit
-from switchgear.testing import Events, FaultProxy, Latency, VirtualClock
+from switchgear.testing import Events, Fault, FaultProxy, Latency, OpenBreaker, VirtualClock
 from switchgear.testing.virtual_time import run, virtual
 from tests.testing.conformance import acme
 
@@ -32,7 +33,7 @@ async def client(gear: Switchgear, proxies: dict[str, FaultProxy]) -> AsyncGener
 
 @pytest.mark.anyio
 async def test_an_open_breaker_refuses_and_events_tell(
-    gear: Switchgear, client: acme.Client, open_breaker: Callable[..., None], events: Events
+    gear: Switchgear, client: acme.Client, open_breaker: OpenBreaker, events: Events
 ) -> None:
     """What a test breaks is open until it ends, and what was said of it is there."""
     assert await client.get("k") == "fine"
@@ -45,7 +46,7 @@ async def test_an_open_breaker_refuses_and_events_tell(
     assert [event.to_state for event in events.transitions] == [State.FORCED_OPEN]
 
 
-def test_breakers_without_a_gear_are_opened_too(open_breaker: Callable[..., None]) -> None:
+def test_breakers_without_a_gear_are_opened_too(open_breaker: OpenBreaker) -> None:
     """By the object that a function was decorated with."""
     breaker = circuit("quotes")
     quote = breaker(lambda: 1)
@@ -57,17 +58,15 @@ def test_breakers_without_a_gear_are_opened_too(open_breaker: Callable[..., None
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("what", ["refuse", "hang", "reset", "cut", Latency(1.0)])
-async def test_a_fault_is_suffered_for_real(
-    client: acme.Client, fault: Callable[..., Any], what: Any, proxies: dict[str, FaultProxy]
-) -> None:
-    """On the wire, by its name or as a toxic; and a service without a proxy is said to have none."""
+async def test_a_fault_is_suffered_for_real(client: acme.Client, fault: Fault, what: Any) -> None:
+    """On the wire, by its name or as a toxic, until it is told to heal; and a service without a proxy has none."""
     await client.get("k")
     await fault("acme", what)
     with pytest.raises(acme.AcmeUnreachable):
         await client.get("k")
     with pytest.raises(LookupError, match="Override the fixture `proxies`"):
         await fault("cache", "hang")
-    await proxies["acme"].heal()
+    await fault("acme", "heal")
     assert await client.get("k") == "fine"
 
 
@@ -76,6 +75,15 @@ def test_the_clock_is_the_gears(gear: Switchgear, virtual_clock: VirtualClock) -
     before = gear.clock()
     virtual_clock.advance(3600)
     assert gear.clock() == before + 3600
+
+
+def test_a_configured_gear_goes_by_it_too(virtual_clock: VirtualClock, tmp_path: Path) -> None:
+    """A configuration from a file or the environment, read in a test."""
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+    from_file = Switchgear.from_toml(empty, clock=virtual_clock)
+    from_environment = Switchgear.from_env({"SWITCHGEAR_CONFIG": str(empty)}, clock=virtual_clock)
+    assert from_file.clock is from_environment.clock is virtual_clock
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])

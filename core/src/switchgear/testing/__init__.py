@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from switchgear.testing.clock import VirtualClock
 from switchgear.testing.events import Events
+from switchgear.testing.fixtures import Fault, OpenBreaker
 from switchgear.testing.proxy import FaultProxy, ProxyStatistics
 from switchgear.testing.servers import (
     MotoServer,
@@ -19,11 +20,13 @@ from switchgear.testing.toxics import Bandwidth, Latency, LimitData, ResetPeer, 
 __all__ = [
     "Bandwidth",
     "Events",
+    "Fault",
     "FaultProxy",
     "Latency",
     "LimitData",
     "MotoServer",
     "OpenAIServer",
+    "OpenBreaker",
     "PostgresServer",
     "ProxyStatistics",
     "ResetPeer",

@@ -7,8 +7,8 @@ They work on the fixture `gear`, which an application overrides by its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from switchgear import BreakerGroup, CircuitBreaker, Switchgear
     from switchgear.testing import FaultProxy, Toxic, VirtualClock
     from switchgear.testing.events import Events
-
-FaultName = Literal["refuse", "hang", "reset", "slow", "cut"]
+    from switchgear.testing.fixtures import Fault, FaultName, OpenBreaker
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def events(gear: Switchgear) -> Generator[Events]:
 
 
 @pytest.fixture
-def open_breaker(gear: Switchgear) -> Generator[Callable[..., None]]:
+def open_breaker(gear: Switchgear) -> Generator[OpenBreaker]:
     """`open_breaker("cache")`, `open_breaker("llm", "gpt-4o")` or `open_breaker(breaker)`: calls are refused until the
     end of the test. Raises ConfigurationError for a service that there is not.
     """
@@ -74,10 +73,8 @@ def proxies() -> Mapping[str, FaultProxy]:
 
 
 @pytest.fixture
-async def fault(
-    proxies: Mapping[str, FaultProxy],
-) -> AsyncGenerator[Callable[[str, FaultName | Toxic], Coroutine[Any, Any, None]]]:
-    """Hurt the way to a service's server, until the end of the test.
+async def fault(proxies: Mapping[str, FaultProxy]) -> AsyncGenerator[Fault]:
+    """Hurt the way to a service's server, until it is told to "heal" or the test ends.
 
     After `await fault("cache", "hang")` it hangs. It may also "refuse", "reset", be "slow" (1 s more) or "cut" its
     answers off, or suffer a Toxic of your own. Raises LookupError for a service without a proxy.
@@ -96,6 +93,8 @@ async def fault(
             proxies[service].add(what)
         elif what == "refuse":
             await proxies[service].down()
+        elif what == "heal":
+            await proxies[service].heal()
         else:
             proxies[service].add(toxics[what])
 
