@@ -93,9 +93,9 @@ colours are for terminals. What went wrong is one paragraph on standard error.
 
 ## A running process
 
-`status`, `health`, `explain`, `watch` and the orders `isolate`, `close`, `disable`, `override` ask the endpoints of a
-process: `switchgear serve`, or an application that mounts `switchgear.asgi`. `--url` or `SWITCHGEAR_URL` says where
-they are, with the path that they are mounted at. Orders need the token that the process was started with, in
+`status`, `health`, `explain`, `watch` and the orders `isolate`, `close`, `disable`, `override`, `chaos` ask the
+endpoints of a process: `switchgear serve`, or an application that mounts `switchgear.asgi`. `--url` or `SWITCHGEAR_URL`
+says where they are, with the path that they are mounted at. Orders need the token that the process was started with, in
 `SWITCHGEAR_TOKEN` or a file; it is never an argument, for these are seen by everybody on the machine.
 
 ```sh

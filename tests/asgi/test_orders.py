@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from switchgear import ConfigurationError, Level, State, Switchgear
+from switchgear import Chaos, ConfigurationError, Level, State, Switchgear
 from switchgear.asgi import create_app
 from tests.asgi.support import TOKEN, Reply, Shop, ask, shop
+from tests.backends import Client, backend_of
 
 pytestmark = pytest.mark.anyio
 
@@ -175,3 +176,30 @@ def test_a_token_that_can_be_guessed_is_none() -> None:
     with pytest.raises(ConfigurationError, match="6 characters") as refusal:
         create_app(Switchgear(), token="secret")
     assert "secret" not in str(refusal.value)
+
+
+async def test_chaos_is_logged_and_told_and_shown(caplog: pytest.LogCaptureFixture) -> None:
+    """In the audit log, in the timeline, and with the service for as long as it goes on."""
+    async with shop(token=TOKEN) as board:
+        board.gear.guard(Client("drilled"), backend_of(), name="drilled", pipeline=[Chaos()])
+        reply = await order(board, "/api/services/drilled/chaos", {**ORDER, "injection": "latency", "rate": 0.2})
+        assert reply.status == 200
+        [told] = reply.json()["chaos"]
+        assert (told["injection"], told["reason"], told["rate"]) == ("latency", "failover, ticket 4711", 0.2)
+        reply = await ask(board.app, "/api/services/drilled/chaos", method="DELETE", token=TOKEN)
+        assert (reply.status, reply.json()["chaos"]) == (200, [])
+        records = [record.getMessage() for record in caplog.records if record.name == "switchgear.audit"]
+        assert records == [
+            "An operator at 127.0.0.1: latency into 0.2 of the calls to drilled for 600 s: failover, ticket 4711",
+            "An operator at 127.0.0.1: end the chaos in drilled: ended before its time",
+        ]
+        timeline = (await ask(board.app, "/api/timeline")).json()
+        assert [entry["reason"] for entry in timeline if entry["kind"] == "operator"] == ["chaos", "end_chaos"]
+
+
+async def test_chaos_that_nobody_made_ready_is_a_conflict() -> None:
+    """409, with what to write where; and nothing is told of it."""
+    async with shop(token=TOKEN) as board:
+        reply = await order(board, "/api/services/db/chaos")
+        assert (reply.status, "write chaos = true" in reply.json()["detail"]) == (409, True)
+        assert (await ask(board.app, "/api/timeline")).json() == []

@@ -8,11 +8,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
 
-from switchgear import Criticality, Switchgear
+from switchgear import Chaos, Criticality, Switchgear
 from switchgear.asgi import create_app
 from tests.backends import GET, Client, backend_of
 from tests.support import DOWN, SMALL
@@ -23,7 +24,9 @@ TOKEN = "a-token-of-the-operators"
 
 
 class Shop:
-    """db is required by checkout, cache is preferred by it; search stands on index alone and may be missing."""
+    """db is required by checkout, cache is preferred by it; search stands on index alone and may be missing. The cache
+    is ready for chaos.
+    """
 
     def __init__(self, token: str | None, clock: Clock) -> None:
         self.gear = Switchgear(clock=clock)
@@ -71,7 +74,8 @@ class Shop:
         self.loop = asyncio.get_running_loop()
         async with self.gear as gear:
             for name in ("db", "cache", "index"):
-                gear.guard(Client(name), backend_of(), name=name)
+                pipeline = [Chaos()] if name == "cache" else None
+                gear.guard(Client(name), replace(backend_of(), operations=(GET,)), name=name, pipeline=pipeline)
             gear.capability("checkout", requires=["db"], prefers={"cache": 0.4})
             gear.capability("search", requires=["index"], criticality=Criticality.BEST_EFFORT)
             app: Any = create_app(gear, token=self._token)

@@ -104,6 +104,17 @@ class Counter(Struct, frozen=True, kw_only=True):
     value: float
 
 
+class Experiment(Struct, frozen=True, kw_only=True):
+    """Chaos that is switched on: an injection into a share of the calls, of some operations and domains or of all."""
+
+    injection: str
+    reason: str
+    rate: float
+    operations: tuple[str, ...]
+    domains: tuple[str, ...]
+    ends_in: float
+
+
 class Service(Report, frozen=True, kw_only=True):
     """One configured backend; its report considers what it requires."""
 
@@ -118,6 +129,7 @@ class Service(Report, frozen=True, kw_only=True):
     counters: tuple[Counter, ...]
     domains: tuple[Report, ...]
     breakers: tuple[Breaker, ...]  #: the main one first
+    chaos: tuple[Experiment, ...]
 
 
 class Plugin(Struct, frozen=True, kw_only=True):

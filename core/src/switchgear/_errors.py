@@ -4,6 +4,7 @@
     |-- CallNotPermitted      the backend is in trouble, or an operator said so: the call was refused, not tried
     |   `-- LimitExceeded     a limit on this side is reached; the backend may be well, it was not asked
     |-- CallTimedOut          a limit of time was reached; a TimeoutError too
+    |-- InjectedFault         chaos was switched on, and this is it
     |-- CapabilityNotOffered  what was asked for is switched off at present, since what it needs is in trouble
     |-- ConfigurationError    the configuration is wrong; says which key, and which name may have been meant
     |-- MissingDependency     something is not installed; says the command that installs it
@@ -102,15 +103,13 @@ class CallNotPermitted(SwitchgearError):
 class CallTimedOut(SwitchgearError, TimeoutError):
     """A call took longer than it may: `seconds` is the limit of one attempt, or with `whole` of all of them together.
 
-    It is no error of the client, which was still waiting: whether the backend has done what it was asked is not known.
+    Whether the backend has done what it was asked is not known. A plugin's is also the client's own error for an answer
+    that does not come, so existing `except` clauses hold.
     """
 
     def __init__(self, service: str, operation: str, seconds: float, *, whole: bool = False) -> None:
-        what = f"{service} ({operation})" if operation != service else service
-        limit = "the deadline of all attempts" if whole else "the timeout of an attempt"
-        super().__init__(
-            f"{what} did not answer within {seconds:g} s, {limit}. Whether it has done its work is not known."
-        )
+        # Not super()'s: the client's own error class wants other facts.
+        BaseException.__init__(self, service, operation, seconds)
         self.service = service
         self.operation = operation
         self.seconds = seconds
@@ -118,6 +117,51 @@ class CallTimedOut(SwitchgearError, TimeoutError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), whole=self.whole), (self.service, self.operation, self.seconds)
+
+    def __str__(self) -> str:
+        what = f"{self.service} ({self.operation})" if self.operation != self.service else self.service
+        limit = "the deadline of all attempts" if self.whole else "the timeout of an attempt"
+        return f"{what} did not answer within {self.seconds:g} s, {limit}. Whether it has done its work is not known."
+
+
+class InjectedFault(SwitchgearError):
+    """Chaos let this call to a service fail in the backend's stead, which was not asked.
+
+    A plugin's is also the client's own error for an unreachable backend, as its refusals are.
+    """
+
+    def __init__(self, service: str) -> None:
+        BaseException.__init__(self, service)
+        self.service = service
+
+    #: A plugin's kind of refusal: what else that is, this is.
+    _kind: type[CallNotPermitted] = CallNotPermitted
+
+    @staticmethod
+    def of(kind: type[CallNotPermitted]) -> type[InjectedFault]:
+        """The class of it that is also the client's error that this kind of refusal is."""
+        hashable: Any = kind
+        return _faults_of(hashable)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _injected_fault, (self._kind, self.service)
+
+    def __str__(self) -> str:
+        return f"This call failed on purpose: somebody has switched chaos on for {self.service}. Nobody has to mend it."
+
+
+@cache
+def _faults_of(kind: Any) -> type[InjectedFault]:
+    clients = tuple(base for base in kind.__bases__ if not issubclass(base, SwitchgearError))
+    if kind is CallNotPermitted or not clients:
+        return InjectedFault
+    # With what such errors are asked for, as the plugin has it for its refusals.
+    also = {name: value for name, value in vars(kind).items() if not name.startswith("__")}
+    return type("InjectedFault", (InjectedFault, *clients), {**also, "_kind": kind, "__module__": kind.__module__})
+
+
+def _injected_fault(kind: type[CallNotPermitted], service: str) -> InjectedFault:
+    return InjectedFault.of(kind)(service)
 
 
 class LimitExceeded(CallNotPermitted):

@@ -14,7 +14,7 @@ from switchgear._bus import Bus
 from switchgear._call import Call
 from switchgear._clock import Clock, monotonic
 from switchgear._decorate import body_of, is_coroutine_function
-from switchgear._errors import CallNotPermitted, ConfigurationError
+from switchgear._errors import CallNotPermitted, CallTimedOut, ConfigurationError
 from switchgear._order import check_order
 from switchgear._permit import Permit
 from switchgear._spec import Operation
@@ -126,6 +126,8 @@ class Pipeline:
         self.classify = classify or (known[0] if known else unknown_is_failure)
         self.classify_result = classify_result
         self.refusal = refusal
+        #: What ends a call that takes too long: the client's own kind, where a plugin has set one.
+        self.timed_out = CallTimedOut
         self.clock = clock
         #: Whoever listens to what strategies tell.
         self.bus = bus or Bus()

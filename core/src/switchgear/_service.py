@@ -14,7 +14,7 @@ from switchgear._call import inside
 from switchgear._circuit import CircuitBreaker
 from switchgear._counter import Counter
 from switchgear._criticality import sheds
-from switchgear._errors import CallNotPermitted, LimitExceeded
+from switchgear._errors import CallNotPermitted, CallTimedOut, LimitExceeded
 from switchgear._group import BreakerGroup
 from switchgear._histogram import Histogram
 from switchgear._permit import Permit
@@ -55,6 +55,8 @@ class Service:
         self.health = health or backend.health
         #: What a refused call raises. A guard sets its own: one that is also the client's error for "unreachable".
         self.refusal: type[CallNotPermitted] = CallNotPermitted
+        #: What a call raises that takes longer than its pipeline allows. A guard sets its own here too.
+        self.timed_out: type[CallTimedOut] = CallTimedOut
         #: The strategies round its calls, which guards ask for by `run`; None: there are none.
         self.pipeline: Pipeline | None = None
         #: Some of its clients were guarded because they were made. Who guards one of these by hand gets it.

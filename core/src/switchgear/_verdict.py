@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import isnan
 from typing import ClassVar, Literal, cast, final
 
-from switchgear._errors import CallNotPermitted, CallTimedOut
+from switchgear._errors import CallNotPermitted, CallTimedOut, InjectedFault
 
 VerdictName = Literal["IGNORED", "SUCCESS", "THROTTLED", "FAILURE", "EXHAUSTED"]
 
@@ -98,6 +98,6 @@ def judge(exc: BaseException, classify: Classify) -> Verdict:
         return max((judge(member, classify) for member in members), key=lambda verdict: _RANK[verdict.name])
     if isinstance(exc, CallNotPermitted) or not isinstance(exc, Exception):
         return Verdict.IGNORED
-    if isinstance(exc, CallTimedOut):  # ours, so that no plugin's table has it
+    if isinstance(exc, CallTimedOut | InjectedFault):  # ours, so that no plugin's table has them
         return Verdict.FAILURE
     return classify(exc)

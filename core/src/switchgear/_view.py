@@ -17,6 +17,7 @@ from switchgear._plugins import PluginInfo
 from switchgear._report import Report
 from switchgear._service import Service
 from switchgear._snapshot import Snapshot, explain
+from switchgear._strategies.chaos import Chaos
 from switchgear._traffic import Onlooker, Traffic
 
 _log = logging.getLogger("switchgear")
@@ -118,6 +119,7 @@ class View:
                 _breaker(main, probes, self._onlooker.traffic(main, main=True)),
                 *(_breaker(branch, probes, self._onlooker.traffic(branch, main=False)) for branch in branches),
             ),
+            chaos=_chaos(service),
         )
 
 
@@ -125,6 +127,16 @@ def _plugin(info: PluginInfo) -> document.Plugin:
     return document.Plugin(
         name=info.name, state=str(info.state), distribution=info.dist, version=info.version, problem=info.error or ""
     )
+
+
+def _chaos(service: Service) -> tuple[document.Experiment, ...]:
+    chaos = Chaos.of(service.pipeline)
+    return () if chaos is None else tuple(
+        document.Experiment(
+            injection=each.injection.name, reason=each.reason, rate=each.rate, ends_in=each.until - chaos.clock(),
+            operations=tuple(sorted(each.operations)), domains=tuple(sorted(each.domains)),
+        ) for each in chaos.experiments
+    )  # fmt: skip
 
 
 def report_document(report: Report) -> document.Report:

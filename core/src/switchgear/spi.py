@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
 from switchgear._call import Call
-from switchgear._errors import CallNotPermitted, ConfigurationError, MissingDependency
+from switchgear._errors import CallNotPermitted, CallTimedOut, ConfigurationError, MissingDependency
 from switchgear._hookspecs import VERSION, hookimpl
 from switchgear._permit import Permit
 from switchgear._pipeline import CODE, Bound, Next, Strategy, SyncNext
@@ -25,6 +25,7 @@ __all__ = [
     "Call",
     "CallNotPermitted",
     "ClientLimits",
+    "CallTimedOut",
     "ConfigurationError",
     "Convention",
     "CountWindow",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -16,7 +17,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from plugins.db.tests.support import CONFIG, SELECT, Board, ask, outcome, until
-from switchgear import ConfigurationError, Fallback, Hedge, LimitExceeded, Retry, State, Strategy, Switchgear
+from switchgear import (
+    CallTimedOut,
+    Chaos,
+    ConfigurationError,
+    Fallback,
+    Hedge,
+    InjectedFault,
+    LimitExceeded,
+    Retry,
+    State,
+    Strategy,
+    Switchgear,
+    Timeout,
+)
 from switchgear._strategies.adaptive import Adaptive
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import PostgresServer
@@ -249,3 +263,22 @@ async def test_nothing_stands_in_for_a_connection(strategy: Strategy, board: Boa
     with pytest.raises(ConfigurationError, match="round the function that does the whole transaction") as caught:
         strategies(board, "sqlite+aiosqlite://", strategy)
     assert caught.value.key == f"services.db.pipeline.{strategy.name}"
+
+
+async def test_lack_of_time_and_chaos_have_the_clients_own_errors(board: Board, url: str) -> None:
+    """A call that takes too long raises what the client does, and so does a fault of chaos: `except` clauses are put to
+    the test by it. Both cross processes.
+    """
+    chaos = Chaos()
+    engine = strategies(board, url, Timeout(0.05), chaos)
+    chaos.switch_on(Chaos.Latency(60), rate=1, for_=60, reason="a test")
+    with pytest.raises(PoolTimeoutError) as late:
+        await ask(engine)
+    assert isinstance(late.value, CallTimedOut)
+    assert str(pickle.loads(pickle.dumps(late.value))) == str(late.value)
+    chaos.switch_off()
+    chaos.switch_on(Chaos.Fault(), rate=1, for_=60, reason="a test")
+    with pytest.raises(OperationalError) as fault:
+        await ask(engine)
+    assert isinstance(fault.value, InjectedFault)
+    assert str(pickle.loads(pickle.dumps(fault.value))) == str(fault.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -13,7 +14,18 @@ import openai
 import pytest
 
 from plugins.openai.tests.support import ANYIO, MODEL, TEXT, WAYS, Witness, chat, connection, embed, outcome, until
-from switchgear import Fallback, LimitExceeded, Retry, State, Strategy, Switchgear
+from switchgear import (
+    CallTimedOut,
+    Chaos,
+    Fallback,
+    InjectedFault,
+    LimitExceeded,
+    Retry,
+    State,
+    Strategy,
+    Switchgear,
+    Timeout,
+)
 from switchgear._strategies.adaptive import Adaptive
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import VirtualClock
@@ -249,3 +261,22 @@ def test_a_request_is_known_before_it_is_made(
     operation, found = planned_of(options, streamed, b"home", b"home")
     assert (operation.name, operation.klass, operation.idempotent, found) == (name, klass, idempotent, domain)
     assert planned_of(options, streamed, b"other", b"home")[1] == f"other/{domain}".rstrip("/")
+
+
+async def test_lack_of_time_and_chaos_have_the_clients_own_errors(llm: OpenAIServer, witness: Witness) -> None:
+    """A call that takes too long raises what the client does, and so does a fault of chaos: `except` clauses are put to
+    the test by it. Both cross processes.
+    """
+    chaos = Chaos()
+    async with piped(witness, llm, Timeout({"read": 0.05, "write": 0.05}), chaos) as client:
+        chaos.switch_on(Chaos.Latency(60), rate=1, for_=60, reason="a test")
+        with pytest.raises(openai.APITimeoutError) as late:
+            await chat(client)
+        assert isinstance(late.value, CallTimedOut)
+        assert str(pickle.loads(pickle.dumps(late.value))) == str(late.value)
+        chaos.switch_off()
+        chaos.switch_on(Chaos.Fault(), rate=1, for_=60, reason="a test")
+        with pytest.raises(openai.APIConnectionError) as fault:
+            await chat(client)
+        assert isinstance(fault.value, InjectedFault)
+        assert str(pickle.loads(pickle.dumps(fault.value))) == str(fault.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,18 @@ import pytest
 import redis
 
 from plugins.redis.tests.support import QUICK, Witness, bare, outcome, timed, until
-from switchgear import Hedge, LimitExceeded, Retry, State, Strategy, Switchgear
+from switchgear import (
+    CallTimedOut,
+    Chaos,
+    Hedge,
+    InjectedFault,
+    LimitExceeded,
+    Retry,
+    State,
+    Strategy,
+    Switchgear,
+    Timeout,
+)
 from switchgear._strategies.adaptive import Adaptive
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import ValkeyServer, VirtualClock
@@ -284,3 +296,24 @@ async def test_a_server_that_takes_no_more_connections_lowers_an_adaptive_limit(
         await last.config_set("maxclients", 1)
         await until(lowered)
     assert gear.breaker("cache").state is State.CLOSED
+
+
+async def test_lack_of_time_and_chaos_have_the_clients_own_errors(
+    server: ValkeyServer, connect: Any, witness: Witness
+) -> None:
+    """A call that takes too long raises what the client does, and so does a fault of chaos: `except` clauses are put to
+    the test by it. Both cross processes.
+    """
+    chaos = Chaos()
+    client = strategies(witness, connect(server), Timeout(0.05), chaos)
+    chaos.switch_on(Chaos.Latency(60), rate=1, for_=60, reason="a test")
+    with pytest.raises(redis.TimeoutError) as late:
+        await client.get("key")
+    assert isinstance(late.value, CallTimedOut)
+    assert str(pickle.loads(pickle.dumps(late.value))) == str(late.value)
+    chaos.switch_off()
+    chaos.switch_on(Chaos.Fault(), rate=1, for_=60, reason="a test")
+    with pytest.raises(redis.ConnectionError) as fault:
+        await client.get("key")
+    assert isinstance(fault.value, InjectedFault)
+    assert str(pickle.loads(pickle.dumps(fault.value))) == str(fault.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -11,11 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from plugins.s3.tests.support import QUICK, Log, until
 from plugins.s3.tests.wire import Answer, Wire, error
-from switchgear import LimitExceeded, Retry, State, Strategy, Switchgear
+from switchgear import (
+    CallTimedOut,
+    Chaos,
+    InjectedFault,
+    LimitExceeded,
+    Retry,
+    State,
+    Strategy,
+    Switchgear,
+    Timeout,
+)
 from switchgear._strategies.adaptive import Adaptive
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import FaultProxy, Latency, SeaweedServer, VirtualClock
@@ -211,3 +222,24 @@ async def test_less_please_lowers_an_adaptive_limit(
         clock.advance(0.1)
     assert (adaptive.limit < 4) is cut
     assert gear.breaker("limited").state is State.CLOSED
+
+
+async def test_lack_of_time_and_chaos_have_the_clients_own_errors(
+    connect: Callable[..., Any], gear: Switchgear, bucket: str
+) -> None:
+    """A call that takes too long raises what the client does, and so does a fault of chaos: `except` clauses are put to
+    the test by it. Both cross processes.
+    """
+    chaos = Chaos()
+    client = strategies(gear, await connect(), Timeout(0.05), chaos)
+    chaos.switch_on(Chaos.Latency(60), rate=1, for_=60, reason="a test")
+    with pytest.raises(ReadTimeoutError) as late:
+        await client.head_bucket(Bucket=bucket)
+    assert isinstance(late.value, CallTimedOut)
+    assert str(pickle.loads(pickle.dumps(late.value))) == str(late.value)
+    chaos.switch_off()
+    chaos.switch_on(Chaos.Fault(), rate=1, for_=60, reason="a test")
+    with pytest.raises(BotoCoreError) as fault:
+        await client.head_bucket(Bucket=bucket)
+    assert isinstance(fault.value, InjectedFault)
+    assert str(pickle.loads(pickle.dumps(fault.value))) == str(fault.value)

@@ -116,4 +116,4 @@ class Expiry:
         raise self._error(call, seconds)
 
     def _error(self, call: Call, seconds: float) -> CallTimedOut:
-        return CallTimedOut(call.pipeline.name, call.operation.name, seconds, whole=self._whole)
+        return call.pipeline.timed_out(call.pipeline.name, call.operation.name, seconds, whole=self._whole)

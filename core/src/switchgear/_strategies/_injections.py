@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import anyio
 
 from switchgear._call import Call
+from switchgear._errors import InjectedFault
 from switchgear._pipeline import Next
 
 
@@ -28,14 +29,17 @@ class Injection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The call raises the error that `error` makes, and never reaches the backend."""
+    """The call raises the error that `error` makes, and never reaches the backend. Without one it is an InjectedFault,
+    for a plugin's client also that client's own error for an unreachable backend.
+    """
 
     name: ClassVar[str] = "fault"
     before: ClassVar[bool] = True
-    error: Callable[[], BaseException]
+    error: Callable[[], BaseException] | None = None
 
     async def __call__(self, call: Call, next: Next, /) -> Any:  # noqa: A002
-        raise self.error()
+        pipeline = call.pipeline
+        raise InjectedFault.of(pipeline.refusal)(pipeline.name) if self.error is None else self.error()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from switchgear._call import Call
 from switchgear._call_events import Injected
 from switchgear._clock import Clock, monotonic
 from switchgear._errors import ConfigurationError
-from switchgear._pipeline import CODE, Next, Strategy
+from switchgear._pipeline import CODE, Next, Pipeline, Strategy
 from switchgear._strategies import _injections as injections
 from switchgear._strategies._injections import Injection
 
@@ -92,6 +92,12 @@ class Chaos(Strategy):
     def switch_off(self, experiment: Experiment | None = None) -> None:
         """End one experiment, or all of them. Calls that it holds up now are held up to their end."""
         self._experiments = tuple(each for each in self.experiments if experiment not in {None, each})
+
+    @staticmethod
+    def of(pipeline: Pipeline | None) -> Chaos | None:
+        """The one in a pipeline, if there is one."""
+        strategies = () if pipeline is None else pipeline.strategies
+        return next((each for each in strategies if isinstance(each, Chaos)), None)
 
     @property
     def experiments(self) -> tuple[Experiment, ...]:

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from switchgear._errors import ConfigurationError
 from switchgear._gear import Switchgear
 from switchgear._view import View
+from switchgear.asgi._chaos import ChaosEndpoints
 from switchgear.asgi._endpoint import routes
 from switchgear.asgi._feed import Feed
 from switchgear.asgi._headers import SecurityHeaders
@@ -54,11 +55,13 @@ def create_app(
     view = View(gear)
     feed = Feed(view.state)
     gear.subscribe(feed.timeline)
+    orders = gear, view, feed.timeline, Operator(token)
     endpoints = [
         *HealthEndpoints(gear, required).endpoints(),
         metrics(gear),
         *ReadingEndpoints(view, feed).endpoints(),
-        *OrderEndpoints(gear, view, feed.timeline, Operator(token)).endpoints(),
+        *OrderEndpoints(*orders).endpoints(),
+        *ChaosEndpoints(*orders).endpoints(),
     ]
     described = openapi(endpoints)
 

@@ -12,6 +12,7 @@ from switchgear._errors import SwitchgearError
 #: Command -> the module that has it, as a function of the same name (with _ for -). Loaded when it is asked for: a
 #: container's health check runs one of them every few seconds, and has no use for the others' imports.
 _COMMANDS = {
+    "chaos": "switchgear.cli._chaos",
     "check": "switchgear.cli._check",
     "close": "switchgear.cli._operate",
     "dashboards": "switchgear.cli._dashboards",

@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from switchgear.spi import ConfigurationError, Service
 from switchgear_db import _checkout, _metrics, _pool
-from switchgear_db._refusal import DbCallNotPermitted
+from switchgear_db._refusal import DbCallNotPermitted, DbCallTimedOut
 from switchgear_db._waist import Waist
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def guard(engine: EngineT, service: Service) -> EngineT:
         return engine
     _check_version(sync_engine)
     _checkout.check(service, is_async=sync_engine.dialect.is_async)
-    service.refusal = DbCallNotPermitted
+    service.refusal, service.timed_out = DbCallNotPermitted, DbCallTimedOut
     if waist is None:
         _install(Waist(service, address(sync_engine.url)), sync_engine)
     else:

@@ -1,10 +1,11 @@
-"""The refusal that users of SQLAlchemy already catch. Loads SQLAlchemy: imported when an engine is guarded."""
+"""The errors of ours that users of SQLAlchemy already catch. Loads SQLAlchemy: imported when an engine is guarded."""
 
 from __future__ import annotations
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as SqlalchemyTimeoutError
 
-from switchgear.spi import CallNotPermitted
+from switchgear.spi import CallNotPermitted, CallTimedOut
 
 
 class DbCallNotPermitted(CallNotPermitted, OperationalError, ConnectionError):
@@ -32,3 +33,9 @@ class DbCallNotPermitted(CallNotPermitted, OperationalError, ConnectionError):
     def args(self) -> tuple[str]:  # type: ignore[override]  # made when it is read, as all refusals' texts
         """The text, as SQLAlchemy's errors have it here."""
         return (str(self),)
+
+
+class DbCallTimedOut(CallTimedOut, SqlalchemyTimeoutError):
+    """A connection could not be had in the time that the pipeline of the service allows. It is also SQLAlchemy's own
+    error for that.
+    """

@@ -22,7 +22,7 @@ from switchgear_openai._exchange import Exchange
 from switchgear_openai._headers import fields_of
 from switchgear_openai._limits import Limits
 from switchgear_openai._operations import Call, call_of
-from switchgear_openai._refusal import OpenAICallNotPermitted
+from switchgear_openai._refusal import OpenAICallNotPermitted, OpenAICallTimedOut
 from switchgear_openai._watch import TOKENS
 
 Send = Callable[[Any], Awaitable[Any]]
@@ -98,7 +98,7 @@ def guard_client(client: openai.AsyncOpenAI, service: Service) -> openai.AsyncOp
             "AsyncOpenAI, or install a version of openai that the README of switchgear-openai names.",
             key=f"services.{service.name}",
         )
-    service.refusal = OpenAICallNotPermitted
+    service.refusal, service.timed_out = OpenAICallNotPermitted, OpenAICallTimedOut
     guard = Guard(service, _homes.setdefault(service, client.base_url.netloc), family)
     for transport in transports:
         _hang(transport, guard)

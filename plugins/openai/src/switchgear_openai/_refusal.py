@@ -1,4 +1,4 @@
-"""The refusal that users of the SDK already catch. Loads the SDK, so it is imported only when a client is guarded."""
+"""The errors of ours that users of the SDK already catch. Loads the SDK: imported when a client is guarded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 
-from switchgear.spi import CallNotPermitted
+from switchgear.spi import CallNotPermitted, CallTimedOut
 
 
 class OpenAICallNotPermitted(CallNotPermitted, openai.APIConnectionError):
@@ -28,3 +28,21 @@ class OpenAICallNotPermitted(CallNotPermitted, openai.APIConnectionError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args
+
+
+class OpenAICallTimedOut(CallTimedOut, openai.APITimeoutError):
+    """The call took longer than the pipeline of its service allows: all attempts together, or each.
+
+    `except openai.APITimeoutError` catches it. There may have been several requests, and it has none of them.
+    """
+
+    body = None
+    code = None
+    param = None
+    type = None
+    request: Any = None
+
+    @property
+    def message(self) -> str:  # type: ignore[override]  # as above
+        """What the SDK's errors call their text."""
+        return str(self)

@@ -13,7 +13,7 @@ from switchgear_redis._adopt import adopt
 from switchgear_redis._client import GuardedRedis
 from switchgear_redis._cluster import GuardedCluster, guard_cluster, hand_over
 from switchgear_redis._pool import GuardedPool, guard_pool
-from switchgear_redis._refusal import RedisCallNotPermitted
+from switchgear_redis._refusal import RedisCallNotPermitted, RedisCallTimedOut
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import ConnectionPool
@@ -42,7 +42,7 @@ def guard(client: ClientT, service: Service) -> ClientT:
             "Give a client of redis.asyncio: Redis, RedisCluster, or what Sentinel.master_for returns.",
             key=f"services.{service.name}",
         )
-    service.refusal = RedisCallNotPermitted
+    service.refusal, service.timed_out = RedisCallNotPermitted, RedisCallTimedOut
     return client
 
 

@@ -1,12 +1,13 @@
-"""What a refused command raises."""
+"""What a refused command raises, and one that takes too long."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from switchgear.spi import CallNotPermitted
+from switchgear.spi import CallNotPermitted, CallTimedOut
 
 
 class RedisCallNotPermitted(CallNotPermitted, RedisConnectionError):
@@ -18,4 +19,11 @@ class RedisCallNotPermitted(CallNotPermitted, RedisConnectionError):
 
     # What redis-py 8 sets on its errors when they are made, and its repr and its metrics read.
     error_type: Any = getattr(RedisConnectionError(), "error_type", None)
+    status_code = None
+
+
+class RedisCallTimedOut(CallTimedOut, RedisTimeoutError):
+    """The command took longer than the pipeline of its service allows. It is also redis-py's own error for that."""
+
+    error_type: Any = getattr(RedisTimeoutError(), "error_type", None)
     status_code = None

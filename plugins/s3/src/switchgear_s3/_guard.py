@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from switchgear.spi import Permit, Service
 from switchgear_s3._operations import CLEAN_UP, LARGE, operation
 from switchgear_s3._payload import Payload
-from switchgear_s3._refusal import S3CallNotPermitted
+from switchgear_s3._refusal import S3CallNotPermitted, S3CallTimedOut
 from switchgear_s3._stream import settle_at_end
 from switchgear_s3._waist import waist_of
 
@@ -33,7 +33,7 @@ _LAST_ATTEMPT, _DEFAULT_ATTEMPTS = sys.maxsize, 5
 def guard_client(client: Any, service: Service) -> Any:
     """Guard an aiobotocore (or aioboto3) client in place. Raises ConfigurationError for one that cannot be guarded."""
     endpoint = waist_of(client)
-    service.refusal = S3CallNotPermitted
+    service.refusal, service.timed_out = S3CallNotPermitted, S3CallTimedOut
     guard = guard_of(endpoint)
     if guard is None:
         Guard(client, endpoint, service)

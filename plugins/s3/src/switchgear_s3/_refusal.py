@@ -1,12 +1,12 @@
-"""The error of a call that was refused."""
+"""The errors of a call that was refused, and of one that takes too long."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ReadTimeoutError
 
-from switchgear.spi import CallNotPermitted
+from switchgear.spi import CallNotPermitted, CallTimedOut
 
 
 class S3CallNotPermitted(CallNotPermitted, BotoCoreError):
@@ -17,3 +17,11 @@ class S3CallNotPermitted(CallNotPermitted, BotoCoreError):
     """
 
     kwargs: Any = {}  # noqa: RUF012 - what other BotoCoreErrors make their message of; ours stays empty
+
+
+class S3CallTimedOut(CallTimedOut, ReadTimeoutError):
+    """The call took longer than the pipeline of its service allows. `except ReadTimeoutError` catches it, as it does
+    botocore's own error for an answer that does not come; botocore's retries are further in.
+    """
+
+    kwargs: Any = {}  # noqa: RUF012 - as above

@@ -62,13 +62,17 @@ export function timeline(list, empty, filter, entries) {
 
 const ORDERS = {
   isolate: "isolated", close: "closed", disable: "disabled", override: "held", end_override: "released",
+  chaos: "put through chaos", end_chaos: "released from chaos",
 };
+
+/** What stands between an order and what it came to. */
+const JOINED = { override: " at", chaos: ":" };
 
 /** An entry's parts: of whom it is told, what happened, and what it came to. */
 function told({ kind, name, domain, from, to, reason }) {
   if (kind === "suspicion") return { whom: "We ourselves", what: to ? "are suspected" : "are suspected no longer", to: "" };
   const whom = name;
-  if (kind === "operator") return { whom, what: `${ORDERS[reason]} by an operator${reason === "override" ? " at" : ""}`, to: reason === "override" ? to : "" };
+  if (kind === "operator") return { whom, what: `${ORDERS[reason]} by an operator${JOINED[reason] ?? ""}`, to: reason in JOINED ? to : "" };
   return { whom, what: `${domain && `${domain} `}${plain(from)} →`, to };
 }
 
