@@ -40,6 +40,7 @@ async def staged(browser: Browser, scene: Document, **context: Any) -> AsyncGene
         await visit.page.get_by_label("Token").fill(TOKEN)
         await visit.page.get_by_role("button", name="Use token").click()
         await expect(visit.page.get_by_role("button", name="Isolate db")).to_be_visible()
+        await expect(visit.page.get_by_role("dialog")).to_be_hidden()  # the focus goes back to what opened it
         yield visit
 
 
@@ -140,6 +141,7 @@ async def test_focus_survives_new_data(browser: Browser) -> None:
     async with staged(browser, bad_day()) as visit:
         button = visit.page.get_by_role("button", name="Isolate search")
         await button.focus()
+        await expect(button).to_be_focused()
         await _redrawn(visit)
         await expect(button).to_be_focused()
 
