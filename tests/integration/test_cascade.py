@@ -18,7 +18,7 @@ async def test_a_slow_database_fills_its_pool_and_nothing_else(scenario: Scenari
         await scenario.calm()
 
         scenario.turn("fault")
-        slow = scenario.ways.db.add(Latency(0.4))
+        slow = scenario.ways.db.add(Latency(0.2))
         await scenario.until(
             lambda: scenario.gear.health("checkout").path == ("checkout", "db", "pool_saturation"),
             within=60,
