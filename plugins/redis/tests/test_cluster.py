@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import Any
 
 import anyio
@@ -15,59 +13,21 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError, RedisClusterException
 
+from plugins.redis.tests.nodes import cluster, complete, key_on
 from plugins.redis.tests.support import LASTING, Witness, bare, outcome, timed, until
 from switchgear import CallNotPermitted, ConfigurationError, LimitExceeded, Switchgear, Verdict
 from switchgear._strategies.bulkhead import Bulkhead
 from switchgear.testing import ValkeyServer
-from switchgear.testing.servers._ports import free_port
 from switchgear_redis import BACKEND
 from switchgear_redis._health import gauges, identify, probe, saturation
 
 pytestmark = pytest.mark.anyio
 
-_SLOTS = 16384
-
 
 @pytest.fixture(scope="module")
 async def nodes(anyio_backend: str) -> AsyncIterator[list[ValkeyServer]]:
-    """Three masters without replicas; a slot that is lost stays lost, and the other two go on."""
-    async with AsyncExitStack() as stack:
-        options = [
-            "--cluster-enabled",
-            "yes",
-            "--cluster-node-timeout",
-            "1000",
-            "--cluster-require-full-coverage",
-            "no",
-        ]
-        servers: list[ValkeyServer] = []
-        for _ in range(3):
-            server = ValkeyServer(*options)
-            # Not 10,000 above the port, as it would choose: those are the ports of outgoing connections.
-            server.arguments += ("--cluster-port", str(free_port()))
-            servers.append(await stack.enter_async_context(server))
-        for number, server in enumerate(servers):
-            async with bare(server.port) as client:
-                first, last = number * _SLOTS // 3, (number + 1) * _SLOTS // 3 - 1
-                await client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
-                for other in servers:
-                    bus = other.arguments[-1]
-                    await client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, bus)
-        for server in servers:
-            async with bare(server.port) as client:
-                await until(partial(_complete, client))
-        yield servers
-
-
-async def _complete(client: Any) -> bool:
-    info = await client.execute_command("CLUSTER INFO")
-    return (info["cluster_state"], info["cluster_known_nodes"]) == ("ok", "3")
-
-
-def key_on(client: Any, server: ValkeyServer) -> str:
-    """A key that the server has the slot of."""
-    names = (f"key{number}" for number in range(10_000))
-    return next(name for name in names if client.get_node_from_key(name).port == server.port)
+    async with cluster(3) as nodes:
+        yield nodes
 
 
 @pytest.fixture
@@ -190,7 +150,7 @@ async def test_one_dead_node_does_not_cost_the_others(client: Any, nodes: list[V
     assert {"CLOSED"} == {str(s.state) for s in witness.gear.service("cache").group.snapshots() if s.domain == ""}
     await victim.restart()
     async with bare(victim.port) as direct:
-        await until(lambda: _complete(direct))
+        await until(lambda: complete(direct, 3))
 
 
 async def test_errors_that_hide_in_a_result_are_found(client: Any, nodes: list[ValkeyServer], witness: Witness) -> None:

@@ -1,0 +1,73 @@
+"""Of ten nodes of a cluster one is broken: its branch opens, the other nine serve every call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+import redis
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisClusterException
+
+from plugins.redis.tests.nodes import cluster, complete, key_on
+from plugins.redis.tests.support import QUICK, Witness, bare, outcome, until
+from switchgear import CallNotPermitted
+from switchgear.testing import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+_ROUNDS = 30
+
+
+@pytest.fixture(scope="module")
+async def nodes(anyio_backend: str) -> AsyncIterator[list[ValkeyServer]]:
+    async with cluster(10) as nodes:
+        yield nodes
+
+
+async def rounds(client: Any, key: str, outcomes: list[Any]) -> None:
+    """Thirty times a write, a read and a pipeline, each of which must say what was written, or why not."""
+    for number in range(_ROUNDS):
+        outcomes.append(await outcome(client.set(key, number)))
+        outcomes.append(await outcome(client.get(key)))
+        outcomes.append(await outcome(client.pipeline().set(key, number).get(key).execute()))
+
+
+def served() -> list[Any]:
+    return [reply for number in range(_ROUNDS) for reply in (True, str(number), [True, str(number)])]
+
+
+@pytest.mark.parametrize("broken", ["killed", "hung"])
+async def test_one_node_of_ten(broken: str, nodes: list[ValkeyServer], witness: Witness) -> None:
+    """All ten are asked at once, again and again. Those who ask the broken one get an error and then refusals; of the
+    calls to the nine not one is refused, fails or is answered wrongly. When the node is back, so are its calls."""
+    made = RedisCluster(host="127.0.0.1", port=nodes[0].port, socket_timeout=0.5, decode_responses=True)
+    async with witness.guard(made, replace(QUICK, consecutive_failures=2, wait_duration_in_open=2.0)) as client:
+        keys = [key_on(client, node) for node in nodes]
+        await client.mset_nonatomic(dict.fromkeys(keys, "-"))
+        victim = nodes[4]
+        await (victim.kill() if broken == "killed" else victim.hang())
+        outcomes: list[list[Any]] = [[] for _ in nodes]
+        async with anyio.create_task_group() as tasks:
+            for key, answers in zip(keys, outcomes, strict=True):
+                tasks.start_soon(rounds, client, key, answers)
+        lost = outcomes.pop(4)
+        assert outcomes == [served()] * 9
+        assert all(isinstance(error, (redis.RedisError, RedisClusterException)) for error in lost)
+        assert sum(isinstance(error, CallNotPermitted) for error in lost) > len(lost) / 2
+        opened = {transition.domain for transition in witness.moved}
+        assert opened == {f"127.0.0.1:{victim.port}/{half}" for half in ("read", "write")}
+        assert witness.states()[""] == "CLOSED"
+
+        await (victim.restart() if broken == "killed" else victim.resume())
+        async with bare(victim.port) as direct:
+            await until(lambda: complete(direct, 10))
+
+        async def back() -> bool:
+            return await outcome(client.set(keys[4], "back")) is True
+
+        await until(back)
+        assert await client.get(keys[4]) == "back"
