@@ -42,7 +42,7 @@ def new_plugin(*, name: str, client: str | None, out: Path) -> None:
     folder = out / words["switchgear-acme"]
     try:
         folder.mkdir()
-        for path, text in copies(("common", "client" if client else "alone"), words):
+        for path, text in copies(("common", "alone" if client is None else "client"), words):
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
@@ -74,9 +74,9 @@ def _words(name: str, client: str | None) -> dict[str, str]:
         "ACME": name.upper(),
         "switchgear>=0": f"switchgear>={version('switchgear')}",
     }
-    return words | (
-        _words_of_client(client) if client else {'"acme-client",': '"anyio>=4.7", # what its client is made of'}
-    )
+    if client is None:
+        return words | {'"acme-client",': '"anyio>=4.7", # what its client is made of'}
+    return words | _words_of_client(client)
 
 
 def _words_of_client(requirement: str) -> dict[str, str]:
@@ -88,7 +88,7 @@ def _words_of_client(requirement: str) -> dict[str, str]:
     dist, versions = found[1], found[3]
     if not versions:
         try:
-            versions = f">={version(dist)}"
+            versions = f">={version(dist).partition('+')[0]}"
         except PackageNotFoundError:
             versions = ""
     return {"acme-client": f"{dist}{versions.replace(' ', '')}", "acme_client": _module(dist)}
