@@ -291,6 +291,8 @@ def test_a_broken_plugin_stops_nobody(garden: Garden, acme: Acme, caplog: pytest
         importlib.import_module(acme.name)
         assert acme.client("a:1").call() == "memory-a:1"
     assert "Clients of the plugin broken are not guarded. RuntimeError: out of luck" in caplog.text
+    states = {plugin.name: str(plugin.state) for plugin in process_gear().plugins}
+    assert (states["broken"], states["memory"]) == ("BROKEN", "ACTIVE")
 
 
 def test_plugins_can_be_named(garden: Garden, acme: Acme, gear: Switchgear) -> None:

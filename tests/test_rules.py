@@ -175,6 +175,7 @@ def test_what_else_is_told(scenario: Scenario) -> None:
     scenario.series("switchgear_health_score_ratio", "1x9 0.3x400", service="db", capability="")
     scenario.series("switchgear_degradation_level", "4x9 1x400", capability="shop")
     scenario.series("switchgear_plugin_status", every, plugin="redis", state="broken")
+    scenario.series("switchgear_plugin_status", every, plugin="acme", state="blocked")  # as somebody wanted it
     scenario.series("switchgear_telemetry_overflow_total", every, family="f")
     scenario.series("switchgear_breaker_state", every, service="db", domain="", state="disabled")
     scenario.fires(9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -56,6 +57,16 @@ def test_a_shed_call_is_no_evidence_and_no_state() -> None:
     assert refusal.value.state is State.CLOSED
     assert service.group.snapshots()[0].calls == 0
     assert str(pickle.loads(pickle.dumps(refusal.value))) == str(refusal.value)
+
+
+def test_shed_calls_are_counted_by_how_much_they_mattered() -> None:
+    """From zero, so that a rate has where to begin."""
+    service = gear_with(pool=0.9).service("toy")
+    assert set(service.shed.counts().values()) == {0}
+    for level in (Criticality.BULK, Criticality.BULK, Criticality.BEST_EFFORT, Criticality.DEGRADED):
+        with sg.criticality(level), suppress(LimitExceeded):
+            service.admit(GET).succeed()
+    assert service.shed.counts() == {Criticality.DEGRADED: 0, Criticality.BEST_EFFORT: 1, Criticality.BULK: 2}
 
 
 def test_what_is_called_for_a_call_matters_no_more_than_the_call() -> None:

@@ -204,6 +204,9 @@ async def test_when_the_loop_is_late_requests_of_the_least_are_not_begun() -> No
         ]
         assert statuses == [503, 503, 200, 200]
         assert len(begun) == 2
+        assert board.gear.shed.counts() == {
+            Criticality.DEGRADED: 0, Criticality.BEST_EFFORT: 1, Criticality.BULK: 1,
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["websocket", "lifespan"])

@@ -16,7 +16,18 @@ import anyio
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from switchgear import CallNotPermitted, Chaos, Fallback, Hedge, Retry, Service, Switchgear, Verdict
+from switchgear import (
+    CallNotPermitted,
+    Chaos,
+    Criticality,
+    Fallback,
+    Hedge,
+    Retry,
+    Service,
+    Switchgear,
+    Verdict,
+    criticality,
+)
 from switchgear._gear_config import GearConfig
 from switchgear._plugins import FIRST_PARTY, PluginInfo, Plugins, PluginState
 from switchgear._strategies.bulkhead import Bulkhead
@@ -78,6 +89,7 @@ class Recording:
         for step in range(STEPS):
             began = self._clock()
             self._orders(step)
+            self._shed()
             for name in self._backends:
                 self._count(name, step)
                 failing = any(step in steps and name in services for steps, services in _FAILING)
@@ -109,6 +121,13 @@ class Recording:
                     service.count(metric.name, 2, **labels)
                 elif metric.kind == "histogram":
                     service.observe(metric.name, 0.2, **labels)
+
+    def _shed(self) -> None:
+        """What may as well be done tonight, while the pool is nearly full."""
+        with suppress(CallNotPermitted), criticality(Criticality.BULK):
+            cache = self._gear.service("cache")
+            cache.saturated = {"pool": 0.85}
+            cache.admit(_ASK)
 
     def _call(self, name: str, *, failing: bool) -> None:
         with suppress(CallNotPermitted):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from switchgear import Fallback, Level, Retry, State, Switchgear, Verdict
+from switchgear import Criticality, Fallback, Level, Retry, State, Switchgear, Verdict
 from switchgear._gear_config import GearConfig
 from switchgear._group import MOST_DOMAINS
 from switchgear._plugins import PluginInfo, PluginState
@@ -49,6 +49,16 @@ def test_calls_are_counted_by_domain_and_verdict() -> None:
     assert read(recorder, "breaker_calls") == {
         ("it", "a", "success"): 2, ("it", "a", "failure"): 0,
         ("it", "b", "success"): 0, ("it", "b", "failure"): 0, ("it", "b", "throttled"): 1,
+    }  # fmt: skip
+
+
+def test_what_is_shed_is_counted_by_service_and_without_one() -> None:
+    """Calls of a service that is full, and requests that were not begun."""
+    board = Board("it")
+    board.service().shed.tick(Criticality.BULK)
+    board.gear.shed.tick(Criticality.DEGRADED)
+    assert {labels for labels, value in read(Recorder(board.gear, durations=False), "shed_calls").items() if value} == {
+        ("it", "bulk"), ("", "degraded"),
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from os import PathLike
 from threading import RLock
@@ -32,6 +32,7 @@ from switchgear._prober import Prober
 from switchgear._redact import redact
 from switchgear._report import Report
 from switchgear._service import Service
+from switchgear._shed import Shed
 from switchgear._spec import Backend
 
 if TYPE_CHECKING:
@@ -75,6 +76,9 @@ class Switchgear:
             requires = {service.name: service.requires for service in config.services}
             self.degradation.declare(requires, config.capabilities)
         self._names = Names(list(self._configured.values()))
+        #: Requests of the application's own users that were not begun, since others matter more.
+        self.shed = Shed()
+        self._found: tuple[PluginInfo, ...] = ()
         self._heartbeat: Heartbeat | None = None
         self._services: dict[str, Service] = {}
         self._clients: dict[str, Any] = {}
@@ -234,8 +238,14 @@ class Switchgear:
 
     @property
     def plugins(self) -> tuple[PluginInfo, ...]:
-        """The plugins that the configuration names."""
-        return self._config.plugins if self._config else ()
+        """The plugins that the configuration names, and those that `show` has added."""
+        named = self._config.plugins if self._config else ()
+        known = {(info.name, info.dist) for info in named}
+        return (*named, *(info for info in self._found if (info.name, info.dist) not in known))
+
+    def show(self, plugins: Iterable[PluginInfo]) -> None:
+        """Show these plugins too: one that is BROKEN has no service that it could be missed by."""
+        self._found = tuple(plugins)
 
     def service(self, name: str) -> Service:
         """The service of that name. Raises ConfigurationError, with the nearest name."""

@@ -94,4 +94,6 @@ def instrument(gear: Switchgear | None = None, *, plugins: Sequence[str] | None 
             if backend.instrument is None:
                 raise ConfigurationError(f"The backend {backend.name!r} does not say where its clients are made. Guard "
                                          "them by hand: gear.guard(client, ...).", key="plugins")  # fmt: skip
-    return Instrumentation(gear or process_gear(), backends)
+    gear = gear or process_gear()
+    gear.show(found.loaded())
+    return Instrumentation(gear, backends)

@@ -118,6 +118,12 @@ LIMIT_REFUSED = Metric(
     help="Calls that a limit on this side refused, by the strategy that limits.",
     labels=("service", "strategy"),
 )
+SHED = Metric(
+    name="shed_calls",
+    kind="counter",
+    help="Calls refused under pressure since others matter more; without a service, requests that were not begun.",
+    labels=("service", "criticality"),
+)
 FALLBACK_CALLS = Metric(
     name="fallback_calls",
     kind="counter",
@@ -200,7 +206,7 @@ OVERFLOW = Metric(
 CORE = (
     CALLS, CALL_DURATION, STATE, IN_FLIGHT, TRANSITIONS, SUPPRESSED, NOT_PERMITTED, RETRY_ATTEMPTS, RETRY_DENIED,
     RETRY_BUDGET, HEDGES, HEDGES_WON, BULKHEAD_IN_FLIGHT, BULKHEAD_WAITING, BULKHEAD_LIMIT, LIMIT_REFUSED,
-    FALLBACK_CALLS, FALLBACK_FAILURES, CHAOS_INJECTIONS, HEALTH_SCORE, HEALTH_CONFIDENCE, LEVEL, LEVEL_CHANGES,
+    SHED, FALLBACK_CALLS, FALLBACK_FAILURES, CHAOS_INJECTIONS, HEALTH_SCORE, HEALTH_CONFIDENCE, LEVEL, LEVEL_CHANGES,
     INHIBITED, SELF_SUSPECTED, LAG, PLUGIN_STATUS, OVERFLOW,
 )  # fmt: skip
 

@@ -197,7 +197,7 @@ _OTHERS = (
     ),
     Alert(
         name="SwitchgearPluginBroken",
-        expr=f"""max by (job, plugin, state) ({selector(metrics.PLUGIN_STATUS, 'state!="active"')}) > 0""",
+        expr=f"""max by (job, plugin, state) ({selector(metrics.PLUGIN_STATUS, 'state!~"active|blocked"')}) > 0""",
         for_="5m",
         summary="The plugin {{ $labels.plugin }} is {{ $labels.state }}",
         description="`switchgear plugins` says why, and what to do.",

@@ -21,6 +21,7 @@ from switchgear._permit import Permit
 from switchgear._redact import describe
 from switchgear._scope import Scope, scope, within
 from switchgear._score import HealthConfig
+from switchgear._shed import Shed
 from switchgear._spec import Backend, Operation
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Service:
         self._clients: WeakValueDictionary[int, Any] = WeakValueDictionary()
         #: Its saturations as of the last look at its health.
         self.saturated: Mapping[str, float] = {}
+        #: Its calls that were refused since others matter more.
+        self.shed = Shed()
         #: By what its own limits of time are stretched: more than 1 while the fault may be ours rather than its.
         self.patience = 1.0
         self._counters: dict[tuple[str, tuple[tuple[str, str], ...]], Counter] = {}
@@ -140,6 +143,7 @@ class Service:
         if sheds(here.criticality, self.pressure):
             fullest = max(self.saturated, key=self.saturated.__getitem__, default="it")
             reason = f"{self.pressure:.0%} in use, and {here.criticality} calls are shed first"
+            self.shed.tick(here.criticality)
             self.group.limited(operation.name, domain, fullest, reason)
             raise LimitExceeded.of(self.refusal)(self.name, domain, fullest, None, reason)
 

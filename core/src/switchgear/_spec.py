@@ -34,7 +34,7 @@ class Operation:
 #: Labels that core gives its metrics, each of few and known values. A plugin's cannot be called so.
 CLOSED_LABELS = frozenset({
     "service", "capability", "verdict", "state", "from", "to", "reason", "strategy", "source", "injection",
-    "plugin", "family",
+    "plugin", "family", "criticality",
 })  # fmt: skip
 
 

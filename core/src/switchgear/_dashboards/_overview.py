@@ -121,7 +121,11 @@ _SERVICES = Row(
         ),
         Panel(
             title="Refused",
-            queries=(Query(rate(metrics.NOT_PERMITTED, "", by="service"), "{{service}}"),),
+            queries=(
+                Query(rate(metrics.NOT_PERMITTED, "", by="service"), "{{service}}"),
+                Query(rate(metrics.SHED, "", by="service, criticality"), "{{service}} shed: {{criticality}}"),
+            ),
+            help="By breakers, and under pressure since others matter more; without a service, requests not begun.",
             unit="ops",
         ),
         Panel(

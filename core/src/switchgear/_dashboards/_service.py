@@ -148,7 +148,12 @@ _PIPELINE = Row(
             (gauge(metrics.BULKHEAD_WAITING, _THIS), "waiting"),
             (gauge(metrics.BULKHEAD_LIMIT, _THIS), "limit"),
         ),
-        _lines("Refused by limits", (rate(metrics.LIMIT_REFUSED, _THIS, by="strategy"), "{{strategy}}"), unit="ops"),
+        _lines(
+            "Refused by limits",
+            (rate(metrics.LIMIT_REFUSED, _THIS, by="strategy"), "{{strategy}}"),
+            (rate(metrics.SHED, _THIS, by="criticality"), "shed: {{criticality}}"),
+            unit="ops",
+        ),
         _lines(
             "Answered from elsewhere",
             (rate(metrics.FALLBACK_CALLS, _THIS, by="source"), "{{source}}"),

@@ -49,6 +49,7 @@ class SwitchgearMiddleware:
 
         matters = (self._classifier and self._classifier(scope)) or Criticality.CRITICAL
         if sheds(matters, self._gear.lag / _LATE):
+            self._gear.shed.tick(matters)
             await _unavailable(None, "This is busy with what matters more.")(scope, receive, send)
             return
         try:

@@ -11,6 +11,7 @@ from switchgear._gear import Switchgear
 from switchgear._histogram import Histogram
 from switchgear._plugins import PluginState
 from switchgear._service import Service
+from switchgear._shed import Shed
 from switchgear._spec import Metric
 from switchgear._state import State
 from switchgear.observers._family import Labels
@@ -41,6 +42,8 @@ def readings(gear: Switchgear) -> Iterator[Reading | Distribution]:
         yield from _of_breakers(service)
         yield from _of_pipeline(service)
         yield from _of_plugin(service)
+        yield from _shed(service.name, service.shed)
+    yield from _shed("", gear.shed)
     yield from _of_health(gear)
     for plugin in gear.plugins:
         for state in PluginState:
@@ -77,6 +80,11 @@ def _of_pipeline(service: Service) -> Iterator[Reading]:
     for strategy in service.pipeline.strategies if service.pipeline else ():
         for metric, labels, value in counted(strategy, service.name):
             yield Reading(metric, labels, value, strategy)
+
+
+def _shed(service: str, shed: Shed) -> Iterator[Reading]:
+    for criticality, calls in shed.counts().items():
+        yield Reading(metrics.SHED, (service, criticality.value), calls, shed)
 
 
 def _of_plugin(service: Service) -> Iterator[Reading | Distribution]:
