@@ -24,7 +24,7 @@ class Unavailable(Exception):
 
 
 def sdist(distribution: str, version: str, parts: Sequence[str], release: str = "") -> Path:
-    """The folder with those parts of a distribution's sdist, the locked one or the release named. Raises Unavailable."""
+    """The folder with those parts of an sdist: of the locked version, or of the release named. Raises Unavailable."""
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
     def make(folder: Path) -> None:

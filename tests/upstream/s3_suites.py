@@ -68,7 +68,7 @@ SUITES = (
             *("-m", "not localonly", "--http-backend=all"),
         ),
         whole=("tests",),
-        slice=("tests/test_basic_s3.py", "-k", "asyncio"),
+        slice=("tests/test_basic_s3.py", "-k", "asyncio-aiohttp"),
         least_guarded=0.5,
         requirements=(
             *("aiobotocore[httpx2]==3.10.0", "botocore==1.43.117", "boto3==1.43.117", "s3transfer==0.19.3"),

@@ -59,11 +59,11 @@ def _again(test: str) -> str:
 _OPTIONS = ("-q", "-o", "addopts=", "-p", "no:warnings", "-p", "no:logging")
 _DIALECT = "test/dialect/test_suite.py"
 _ENGINES = "test/engine", "test/ext/asyncio"
-#: Of the dialects' tests: transactions, results and their types, errors and the reading of schemas.
-_SLICE = "InsertBehaviorTest or RowFetchTest or IntegerTest or ComponentReflectionTest or CTETest or IsolationLevelTest"
+#: Of the dialects' tests those of transactions, of results with and without a cursor on the server, and of errors.
+_SLICE = "Isolation or Returning or ServerSideCursors or RowFetch or RowCount or Insert or UpdateDelete or HasTable"
 
 
-def _suite(name: str, prepare: Callable[[Path], AbstractContextManager[Run]], *more: str) -> Suite:
+def _suite(name: str, prepare: Callable[[Path], AbstractContextManager[Run]]) -> Suite:
     return Suite(
         name=f"sqlalchemy-{name}",
         distribution="sqlalchemy",
@@ -71,7 +71,7 @@ def _suite(name: str, prepare: Callable[[Path], AbstractContextManager[Run]], *m
         parts=("test", "lib/sqlalchemy/testing/plugin", "setup.cfg", "pyproject.toml"),
         prepare=prepare,
         options=_OPTIONS,
-        whole=(_DIALECT, *_ENGINES, *more),
+        whole=(_DIALECT, *_ENGINES),
         slice=(_DIALECT, "-k", _SLICE),
         least_guarded=3.0,
         again=_again,
@@ -79,7 +79,7 @@ def _suite(name: str, prepare: Callable[[Path], AbstractContextManager[Run]], *m
 
 
 SUITES = (
-    _suite("aiosqlite", _sqlite, "test/dialect/test_sqlite.py"),
-    _suite("asyncpg", partial(_postgres, "asyncpg"), "test/dialect/postgresql"),
-    _suite("psycopg", partial(_postgres, "psycopg_async"), "test/dialect/postgresql"),
+    _suite("aiosqlite", _sqlite),
+    _suite("asyncpg", partial(_postgres, "asyncpg")),
+    _suite("psycopg", partial(_postgres, "psycopg_async")),
 )
