@@ -6,6 +6,7 @@ from switchgear._breaker_config import Backoff, BreakerConfig, Ramp
 from switchgear._call import Call
 from switchgear._errors import CallNotPermitted, CallTimedOut, ConfigurationError, MissingDependency
 from switchgear._hookspecs import VERSION, hookimpl
+from switchgear._imports import when_imported
 from switchgear._permit import Permit
 from switchgear._pipeline import CODE, Bound, Next, Strategy, SyncNext
 from switchgear._score import HealthConfig
@@ -24,8 +25,8 @@ __all__ = [
     "BreakerConfig",
     "Call",
     "CallNotPermitted",
-    "ClientLimits",
     "CallTimedOut",
+    "ClientLimits",
     "ConfigurationError",
     "Convention",
     "CountWindow",
@@ -45,4 +46,5 @@ __all__ = [
     "TimeWindow",
     "Verdict",
     "hookimpl",
+    "when_imported",
 ]

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Async generator '.*:ResourceWarn
 
 class TestConformance(Conformance):
     plugin = "openai"
-    unguarded: ClassVar = {"*.connect": "a WebSocket, which does not pass the client's HTTP connections"}
     values: ClassVar = {"path": "/models", "model": "m", "messages": [{"role": "user", "content": "text"}]}
 
     def server(self) -> OpenAIServer:

@@ -167,14 +167,23 @@ async def test_not_a_client_to_be_guarded(witness: Witness) -> None:
 
         async def handle_async_request(self, _request: object) -> None: ...
 
-    sync = openai.OpenAI(base_url="http://api.test/v1", api_key=KEY, http_client=openai.DefaultHttpx2Client(verify=TLS))
     slotted = connection("http://api.test/v1", http_client=httpx2.AsyncClient(transport=cast("Any", NoPlace())))
     strange = mocked(lambda _: httpx2.Response(200, json=CHAT))
     del strange._client._transport
-    for client in (sync, slotted, strange):
+    for client in (slotted, strange):
         with pytest.raises(ConfigurationError, match=r"cannot be guarded: .*unsupported version"):
             witness.guard(cast("Any", client))
-    sync.close()
+
+
+@pytest.mark.parametrize("kind", [openai.OpenAI, openai.AzureOpenAI])
+async def test_clients_that_block(kind: type[openai.OpenAI], witness: Witness) -> None:
+    """The synchronous clients are refused in words that say what to do."""
+    azure = {"api_version": "2024-10-21", "azure_endpoint": "http://mine.azure.test"}
+    address: Any = azure if kind is openai.AzureOpenAI else {"base_url": "http://api.test/v1"}
+    refused = pytest.raises(ConfigurationError, match=f"blocks.* Make an Async{kind.__name__}, .*@switchgear.circuit")
+    with kind(api_key=KEY, http_client=openai.DefaultHttpx2Client(verify=TLS), **address) as client, refused:
+        witness.guard(cast("Any", client))
+    assert witness.gear.services == {}
 
 
 async def test_other_instrumentation(llm: OpenAIServer, witness: Witness) -> None:

@@ -60,14 +60,21 @@ async def test_azure_and_subclasses_are_covered(gear: Any) -> None:
         await client.close()
 
 
-async def test_the_synchronous_client_is_left_alone(llm: OpenAIServer, gear: Any) -> None:
-    """It works as it did."""
-    with openai.OpenAI(
-        base_url=llm.base_url, api_key=KEY, http_client=openai.DefaultHttpx2Client(verify=TLS)
-    ) as client:
-        answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hello"}])
-        assert answer.choices[0].message.content
+async def test_the_synchronous_client_is_left_alone_and_named(
+    llm: OpenAIServer, gear: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It works as it did, and the log says once that it is not guarded, and what to use instead."""
+    for _ in range(2):
+        with openai.OpenAI(
+            base_url=llm.base_url, api_key=KEY, http_client=openai.DefaultHttpx2Client(verify=TLS)
+        ) as client:
+            answer = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hello"}])
+            assert answer.choices[0].message.content
     assert gear.services == {}
+    told = [record.getMessage() for record in caplog.records if record.name == "switchgear"]
+    assert len(told) == 1
+    assert "not guarded" in told[0]
+    assert "Make an AsyncOpenAI" in told[0]
 
 
 async def test_who_guards_by_hand_takes_over(llm: OpenAIServer, gear: Any, witness: Witness) -> None:

@@ -31,8 +31,10 @@ ClientT = TypeVar("ClientT", bound="AsyncOpenAI")
 def _guard(client: AsyncOpenAI, service: Service) -> AsyncOpenAI:
     from switchgear_openai._client import pipe
     from switchgear_openai._guard import guard_client
+    from switchgear_openai._socket import guard_sockets
 
     guard_client(client, service)
+    guard_sockets()
     if service.pipeline is not None:
         pipe(client)
     return client
@@ -117,7 +119,7 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
         probe_timeout=60.0,
         max_wait_in_half_open=120.0,
     ),
-    sdk="openai>=3",
+    sdk="openai>=3.14",
 )
 
 

@@ -1,17 +1,20 @@
 """What an outcome says about the API: tables by status, by error code and by exception, nothing else.
 
-No SDK is imported: what httpx, httpx2 and openai raise is known by name, which also makes one table serve both httpx
-families.
+No SDK is imported: what httpx, httpx2, websockets and openai raise is known by name, which also makes one table serve
+both httpx families.
 """
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, cast
 
 from switchgear.spi import Verdict
+from switchgear_openai._encoding import decoder
 from switchgear_openai._limits import wait_of
 
 #: The account or project will not be served until somebody pays, whatever the model: retrying is useless.
@@ -56,9 +59,13 @@ BY_NAME: Mapping[str, Verdict] = MappingProxyType(
         # A whole answer that the SDK's parser would not take: too long, or filtered.
         "LengthFinishReasonError": Verdict.SUCCESS,
         "ContentFilterFinishReasonError": Verdict.SUCCESS,
+        # What else the SDK says, it says before anything is sent: no key, no `openai[realtime]`.
+        "OpenAIError": Verdict.IGNORED,
+        "InvalidURI": Verdict.IGNORED,
+        "InvalidProxy": Verdict.IGNORED,
     }
 )
-_FAMILIES = frozenset({"httpx", "httpx2", "openai"})
+_FAMILIES = frozenset({"httpx", "httpx2", "openai", "websockets"})
 
 
 class BadAnswer(Exception):
@@ -89,6 +96,15 @@ def verdict_of_error(names: Collection[str]) -> Verdict:
     return verdict_of_status(status) if status >= HTTPStatus.BAD_REQUEST else Verdict.FAILURE
 
 
+def names_in(body: bytes, encoding: bytes = b"") -> tuple[str, ...]:
+    """What the error is called in an error answer's body, where that is one of this API."""
+    decode = decoder(encoding)
+    try:
+        return names_of(json.loads(decode(body))["error"]) if decode else ()
+    except (ValueError, TypeError, KeyError, zlib.error):
+        return ()
+
+
 def names_of(error: object) -> tuple[str, ...]:
     """What an error object calls itself by its `code` and `type`, the most telling first."""
     if not isinstance(error, Mapping):
@@ -102,7 +118,9 @@ def classify(exc: BaseException) -> Verdict:
     response: Any = getattr(exc, "response", None)
     status = getattr(response, "status_code", None)
     if isinstance(status, int) and status >= HTTPStatus.BAD_REQUEST:
-        return verdict_of_status(status, names_of(vars(exc)), wait_of(response.headers))
+        # Who refuses a WebSocket says it in the body, which nobody has read.
+        names = names_of(vars(exc)) or names_in(getattr(response, "body", None) or b"")
+        return verdict_of_status(status, names, wait_of(response.headers))
     for cls in type(exc).__mro__:
         if cls.__module__.partition(".")[0] not in _FAMILIES:
             continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zlib
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +9,7 @@ import anyio
 
 from switchgear.spi import Permit, Verdict
 from switchgear_openai._bill import bill
-from switchgear_openai._classify import AUTH_STATUSES, BadAnswer, classify, names_of, verdict_of_status
-from switchgear_openai._encoding import decoder
+from switchgear_openai._classify import AUTH_STATUSES, BadAnswer, classify, names_in, verdict_of_status
 from switchgear_openai._limits import wait_of
 from switchgear_openai._operations import Call
 from switchgear_openai._sse import EventWatch
@@ -65,7 +62,7 @@ class Exchange:
         else:
             head, encoding = await self._peek(response), headers.get(b"content-encoding", b"")
         status: int = response.status_code
-        names = _names(head, encoding)
+        names = names_in(head, encoding)
         if status in AUTH_STATUSES:
             self._guard.service.count("auth_errors", status=str(status))
         verdict = verdict_of_status(status, names, wait_of(response.headers))
@@ -161,12 +158,3 @@ class Exchange:
             self._guard.tokens[kind].add(amount)
         if tokens and self._bill is not None:
             self._bill.pay(tokens)
-
-
-def _names(head: bytes, encoding: bytes) -> tuple[str, ...]:
-    """What the error is called, where the body is an error of this API."""
-    decode = decoder(encoding)
-    try:
-        return names_of(json.loads(decode(head))["error"]) if decode else ()
-    except (ValueError, TypeError, KeyError, zlib.error):
-        return ()

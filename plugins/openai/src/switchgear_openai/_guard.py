@@ -87,6 +87,12 @@ class Guard:
 
 def guard_client(client: openai.AsyncOpenAI, service: Service) -> openai.AsyncOpenAI:
     """Guard all connections of the client. Raises ConfigurationError where that cannot be done."""
+    if isinstance(client, openai.OpenAI):
+        raise ConfigurationError(
+            f"This {type(client).__name__} blocks, and switchgear-openai guards what does not. Make an "
+            f"Async{type(client).__name__}, or put a breaker of your own round its calls, with @switchgear.circuit.",
+            key=f"services.{service.name}",
+        )
     http = getattr(client, "_client", None)
     family = _family_of(http)
     transports = [getattr(http, "_transport", None), *getattr(http, "_mounts", {}).values()]

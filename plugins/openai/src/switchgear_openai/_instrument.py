@@ -37,5 +37,8 @@ def _address_in(settings: OpenAISettings) -> str | None:
 
 
 INSTRUMENT: Instrument[AsyncOpenAI, OpenAISettings] = Instrument(
-    made_by=("openai:AsyncOpenAI.__init__",), address=_address, address_in=_address_in
+    # OpenAI, too: it blocks and cannot be guarded, of which the log is told.
+    made_by=("openai:AsyncOpenAI.__init__", "openai:OpenAI.__init__"),
+    address=_address,
+    address_in=_address_in,
 )

@@ -93,6 +93,13 @@ def planned_of(options: Any, streamed: bool, address: bytes, home: bytes) -> tup
     return operation, _domain_of(options.json_data, address, home)
 
 
+def socket_of(resource: str, model: object, address: bytes, home: bytes) -> tuple[Operation, Operation, str]:
+    """The opening of a WebSocket and its session as operations, and their domain: the model, where it is known before
+    the first event."""
+    connect, session = (_operation(f"{resource}.{what}", "read", True) for what in ("connect", "session"))
+    return connect, session, _domain_of({"model": model}, address, home)
+
+
 def _domain_of(body: object, address: bytes, home: bytes) -> str:
     model = cast("Mapping[str, object]", body).get("model") if isinstance(body, Mapping) else None
     domain = model if isinstance(model, str) and len(model) <= _LONGEST_MODEL else ""
