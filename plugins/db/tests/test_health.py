@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, text
 
 from plugins.db.tests.support import SELECT, TOUCHY, Board, ask, outcome
 from switchgear import State
@@ -88,6 +88,19 @@ async def test_the_pool_shows_itself(engine: AsyncEngine) -> None:
         await two.execute(SELECT)
         assert gauges(engine) == {metrics.IN_USE: 2, metrics.IDLE: 0, metrics.MOST: 15}
     assert gauges(engine) == {metrics.IN_USE: 0, metrics.IDLE: 2, metrics.MOST: 15}
+
+
+async def test_rows_are_counted_where_the_driver_tells(engine: AsyncEngine, board: Board) -> None:
+    """Those returned and those changed, of which SQLite's driver tells the latter only."""
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TEMPORARY TABLE counted (id INTEGER)"))
+        await connection.execute(text("INSERT INTO counted VALUES (:id)"), [{"id": number} for number in range(7)])
+        await connection.execute(text("UPDATE counted SET id = 9 WHERE id < 3"))
+        read, written = (board.count(metrics.ROWS, statement=kind) for kind in ("read", "write"))
+        assert len((await connection.execute(text("SELECT * FROM counted"))).all()) == 7
+    assert board.count(metrics.ROWS, statement="read") - read == (0 if engine.dialect.name == "sqlite" else 7)
+    # Of several rows sent at once asyncpg does not tell.
+    assert written == (3 if engine.dialect.driver == "asyncpg" else 10)
 
 
 async def test_transactions_and_connects_are_counted(engine: AsyncEngine, board: Board) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import QueuePool
 
 TRANSACTIONS = "transactions"
+ROWS = "rows"
 CONTENTION = "contention"
 MISCONFIGURED = "configuration_errors"
 CONNECTS = "connects"
@@ -29,6 +30,12 @@ OVERFLOW = "_max_overflow"
 
 METRICS = (
     Metric(name=TRANSACTIONS, kind="counter", labels=("outcome",), help="Transactions ended by commit or by rollback."),
+    Metric(
+        name=ROWS,
+        kind="counter",
+        labels=("statement",),
+        help="Rows returned or changed, where the driver says at once: SQLite's not when it reads, none of a stream.",
+    ),
     Metric(
         name=CONTENTION,
         kind="counter",

@@ -37,6 +37,7 @@ class Waist:
         """Be this service's from now on."""
         self.service = service
         self._ended = {how: service.counter(metrics.TRANSACTIONS, outcome=how) for how in ("commit", "rollback")}
+        self._rows = {kind: service.counter(metrics.ROWS, statement=kind) for kind in ("read", "write")}
 
     # -- statements ----------------------------------------------------------------------------------------------
 
@@ -48,7 +49,8 @@ class Waist:
                 # SQLAlchemy itself, getting to know a new server: part of a connect that was admitted.
                 call(cursor, statement, parameters, context)
                 return
-            permit = self._permit(operation_of(statement), connection, info)
+            operation = operation_of(statement)
+            permit = self._permit(operation, connection, info)
             try:
                 call(cursor, statement, parameters, context)
             except BaseException as exc:
@@ -56,6 +58,8 @@ class Waist:
                 raise
             if permit is not None:
                 permit.succeed()
+            if (rows := cursor.rowcount) > 0:  # -1: not known
+                self._rows["read" if operation.klass == "read" else "write"].add(rows)
 
         return guarded
 
