@@ -98,6 +98,28 @@ async def test_wrong_credentials_say_nothing_of_the_service(
     assert gear.breaker("files", bucket).state is State.CLOSED
 
 
+async def test_sizes_and_uploads_are_counted(files: Any, bucket: str, gear: Switchgear) -> None:
+    """Of what is put at once and got; of uploads, those that nobody has ended yet, and those that the server has not
+    heard of do not count."""
+    service = gear.service("files")
+    for size in (5, 2000):
+        await files.put_object(Bucket=bucket, Key="k", Body=bytes(size))
+    await (await files.get_object(Bucket=bucket, Key="k", Range="bytes=0-99"))["Body"].read()
+    histograms = service.histograms()
+    assert histograms["object_size", (("direction", "up"),)].sum == 2005
+    assert histograms["object_size", (("direction", "down"),)].sum == 100
+    uploads = [(await files.create_multipart_upload(Bucket=bucket, Key="k"))["UploadId"] for _ in range(3)]
+    assert service.gauges()["uploads_in_progress"] == 3
+    await files.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=uploads[0])
+    part = await files.upload_part(Bucket=bucket, Key="k", UploadId=uploads[1], PartNumber=1, Body=b"part")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    await files.complete_multipart_upload(Bucket=bucket, Key="k", UploadId=uploads[1], MultipartUpload=parts)
+    with pytest.raises(ClientError):
+        await files.complete_multipart_upload(Bucket=bucket, Key="k", UploadId="none", MultipartUpload=parts)
+    assert service.gauges()["uploads_in_progress"] == 1
+    assert counted(gear, "multipart_parts") == 1
+
+
 @pytest.mark.filterwarnings("ignore:Sending a large body directly")  # aiohttp's opinion of aioboto3
 async def test_transfers(files: Any, bucket: str, log: Log, gear: Switchgear) -> None:
     """upload_fileobj and download_fileobj, in parts, and copy: bytes intact, every part guarded and counted."""
@@ -108,6 +130,10 @@ async def test_transfers(files: Any, bucket: str, log: Log, gear: Switchgear) ->
     assert back.getvalue() == data
     names = [operation for operation, _ in log.verdicts]
     assert names.count("s3.upload_part") == names.count("s3.get_object") == 3
+    assert counted(gear, "multipart_parts") == 3
+    sizes = gear.service("files").histograms()
+    assert sizes["object_size", (("direction", "down"),)].sum == len(data)
+    assert ("object_size", (("direction", "up"),)) not in sizes  # that of the parts is none
     assert {verdict for _, verdict in log.verdicts} == {"SUCCESS"}
     up, down = counted(gear, "bytes", direction="up"), counted(gear, "bytes", direction="down")
     assert len(data) <= up <= len(data) + 10_000  # the list of parts and the answers to all this are bytes as well

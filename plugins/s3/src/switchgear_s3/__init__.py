@@ -76,9 +76,23 @@ BACKEND: Backend[Any, S3Settings] = Backend(
     identify=identify,
     metrics=(
         Metric(name="bytes", kind="counter", unit="bytes", help="Bytes of objects and answers.", labels=("direction",)),
+        Metric(
+            name="object_size",
+            kind="histogram",
+            unit="bytes",
+            help="Sizes of what was put at once, and of what was got, all of an object or a range.",
+            labels=("direction",),
+            buckets=(1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9),
+        ),
         Metric(name="body_failures", kind="counter", help="Bodies that broke off, stalled or failed their checksum."),
         Metric(name="throttled", kind="counter", help="Answers that asked for fewer requests."),
         Metric(name="vetoed_retries", kind="counter", help="Retries of the client that an open breaker prevented."),
+        Metric(name="multipart_parts", kind="counter", help="Parts of multipart uploads that were sent."),
+        Metric(
+            name="uploads_in_progress",
+            kind="gauge",
+            help="Multipart uploads begun and not ended.",
+        ),
         Metric(name="multipart_aborts", kind="counter", help="Multipart uploads that were given up."),
         Metric(name="pool_in_use", kind="gauge", help="Connections that carry a request or a body."),
         Metric(name="pool_idle", kind="gauge", help="Connections kept for the next request."),

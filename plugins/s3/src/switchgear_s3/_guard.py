@@ -20,10 +20,11 @@ from switchgear_s3._operations import CLEAN_UP, LARGE, operation
 from switchgear_s3._payload import Payload
 from switchgear_s3._refusal import S3CallNotPermitted, S3CallTimedOut
 from switchgear_s3._stream import settle_at_end
+from switchgear_s3._uploads import Uploads
 from switchgear_s3._waist import waist_of
 
-#: Where a request's context, botocore's notes on one call, has the bucket.
-_BUCKET = "switchgear.bucket"
+#: Where a request's context, botocore's notes on one call, has the bucket, and the upload that it belongs to.
+_BUCKET, _UPLOAD = "switchgear.bucket", "switchgear.upload"
 #: From this HTTP status on, botocore has an error to raise.
 _ERROR = 300
 #: More attempts than any client is set to, and how many those make that are not set.
@@ -53,6 +54,7 @@ class Guard:
 
     def __init__(self, client: Any, endpoint: Any, service: Service) -> None:
         self.service = service
+        self.uploads = Uploads()
         retries: dict[str, Any] = client.meta.config.retries or {}
         self._most_attempts: int = retries.get("total_max_attempts", _DEFAULT_ATTEMPTS)
         self._do_get_response = endpoint._do_get_response
@@ -61,7 +63,7 @@ class Guard:
         endpoint._needs_retry = self.needs_retry
         self._make_api_call = client._make_api_call
         client._make_api_call = self.call
-        client.meta.events.register("before-parameter-build.s3", _note_bucket, unique_id="switchgear-s3")
+        client.meta.events.register("before-parameter-build.s3", _note, unique_id="switchgear-s3")
 
     def call(self, operation_name: str, api_params: dict[str, Any]) -> Coroutine[Any, Any, Any]:
         """One operation, with all that the client makes of it, inside the service's strategies if it has any. A place
@@ -87,7 +89,10 @@ class Guard:
         """
         if operation_model.name == CLEAN_UP:
             self.service.count("multipart_aborts")
-            return await self._do_get_response(request, operation_model, context)  # type: ignore[no-any-return]
+            answer, error = await self._do_get_response(request, operation_model, context)
+            if error is None:
+                self._done(operation_model, answer[1], context)
+            return answer, error
         sent = _body_length(request)
         wanted = operation(operation_model.name, large=sent is None or sent > LARGE)
         permit = self.service.admit(wanted, context.get(_BUCKET, ""))
@@ -97,8 +102,7 @@ class Guard:
                 permit.fail(error)
             else:
                 self._answered(permit, request, operation_model, *answer)
-                if sent:
-                    self.service.count("bytes", sent, direction="up")
+                self._done(operation_model, answer[1], context, sent)
         except BaseException as exc:
             permit.fail(exc)
             raise
@@ -145,6 +149,16 @@ class Guard:
         if raw is not None and raw.content.total_bytes:
             self.service.count("bytes", raw.content.total_bytes, direction="down")
 
+    def _done(self, model: Any, parsed: dict[str, Any], context: dict[str, Any], sent: int | None = None) -> None:
+        """Count what an operation has sent, and what it did to an upload."""
+        if sent:
+            self.service.count("bytes", sent, direction="up")
+        if parsed["ResponseMetadata"]["HTTPStatusCode"] >= _ERROR:
+            return
+        if model.name == "PutObject" and sent is not None:
+            self.service.observe("object_size", sent, direction="up")
+        self.uploads.heard(self.service, model.name, parsed, context.get(_UPLOAD, ""))
+
     def _failed(self, model: Any, response: Any) -> bool:
         """Whether what came of an attempt is one of the outcomes that make clients try again."""
         if response is None:
@@ -155,8 +169,9 @@ class Guard:
         return self.service.backend.classify(_error(model, parsed)).name in {"FAILURE", "THROTTLED"}
 
 
-def _note_bucket(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+def _note(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     context[_BUCKET] = params.get("Bucket", "")
+    context[_UPLOAD] = params.get("UploadId", "")
 
 
 def _error(model: Any, parsed: Any) -> ClientError:

@@ -63,9 +63,13 @@ def limits(client: Any, _settings: object) -> ClientLimits:
 
 
 def gauges(client: Any) -> Mapping[str, float]:
-    """Connections of the client's pool."""
+    """Connections of the client's pool, and its multipart uploads."""
+    from switchgear_s3._guard import guard_of
+
     connectors = _connectors(client)
+    guard = guard_of(client._endpoint)
     return {
+        "uploads_in_progress": len(guard.uploads) if guard else 0,
         "pool_in_use": sum(len(connector._acquired) for connector in connectors),
         "pool_idle": sum(len(idle) for connector in connectors for idle in connector._conns.values()),
         "pool_max": client.meta.config.max_pool_connections,

@@ -118,6 +118,7 @@ class _Stream:
             return
         if exc is None:
             self._permit.succeed()
+            self._service.observe("object_size", self.reader.total_bytes, direction="down")
         else:
             self._permit.fail(exc)
             if isinstance(exc, Exception):
