@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
+from typing import Any
 
-import moto.server
+moto: Any = import_module("moto.server")  # of the suite's own packages
 
 # By itself Moto listens on all interfaces.
-moto.server.ThreadedMotoServer = partial(moto.server.ThreadedMotoServer, "127.0.0.1")
+moto.ThreadedMotoServer = partial(moto.ThreadedMotoServer, "127.0.0.1")

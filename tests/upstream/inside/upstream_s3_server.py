@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from importlib import import_module
+from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 
 class S3Server:
@@ -18,7 +19,8 @@ class S3Server:
         if named := os.environ.get("SWITCHGEAR_UPSTREAM_S3"):
             yield named
             return
-        server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+        moto: Any = import_module("moto.server")  # of the suite's own packages
+        server = moto.ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
         server.start()
         yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
         server.stop()
