@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from docs.hooks import plugin_interface
 from switchgear import Reason, State
 from switchgear._metrics import CORE, exported_name, of_backend
 from switchgear._plugins import FIRST_PARTY, Plugins
@@ -170,7 +171,12 @@ def _told(alert: Alert) -> str:
     return f"{alert.severity}, over {alert.window}" if alert.window else alert.severity
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": command_line, "metrics.md": metrics, "state-machine.md": state_machine}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": command_line,
+    "hooks.md": plugin_interface,
+    "metrics.md": metrics,
+    "state-machine.md": state_machine,
+}
 
 
 def main(arguments: list[str]) -> int:

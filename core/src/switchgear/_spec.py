@@ -26,9 +26,9 @@ OperationClass = Literal["read", "write", "blocking", "stream", "admin"]
 class Operation:
     """A named thing done to a service ("redis.get"). `idempotent`: doing it twice is doing it once."""
 
-    name: str
-    klass: OperationClass = "read"
-    idempotent: bool = False
+    name: str  #: begins with its backend's
+    klass: OperationClass = "read"  #: what it is timed, judged and shed as
+    idempotent: bool = False  #: whether it may be tried again
 
 
 #: Labels that core gives its metrics, each of few and known values. A plugin's cannot be called so.
@@ -44,12 +44,12 @@ class Metric:
     Labels must be bounded: never a key, a URL or a prompt.
     """
 
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    help: str
+    name: str  #: small letters, digits and underscores
+    kind: Literal["counter", "gauge", "histogram"]  #: what is added up, what is read, what is spread over buckets
+    help: str  #: a sentence for who reads the metric
     #: As Prometheus writes it: "seconds", "bytes", "ratio" (0..1), or what is counted, where the name does not say so.
     unit: str = ""
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  #: each of few values; none is called as core's are
     #: Of a histogram: the upper bounds of its buckets, ascending. What exceeds the last has a bucket of its own.
     buckets: tuple[float, ...] = ()
     #: What gauges of several clients or processes are together.
@@ -108,6 +108,7 @@ class Backend(Generic[ClientT, SettingsT]):
     The functions import the SDK when they are called, never when the plugin is imported.
     """
 
+    #: The plugin's own, or one for each where it has several.
     name: str
     #: A frozen dataclass whose fields are the keys of `[services.NAME.settings]`. Secrets have `field(repr=False)`.
     settings: type[SettingsT]
@@ -130,6 +131,7 @@ class Backend(Generic[ClientT, SettingsT]):
     probe: Callable[[ClientT, str], Awaitable[bool]] | None = None
     #: Name and version of the server behind the client ("Valkey 9.1.2").
     identify: Callable[[ClientT], Awaitable[str]] | None = None
+    #: What its guard counts, and what `gauges` reads.
     metrics: tuple[Metric, ...] = ()
     #: How OpenTelemetry knows its calls; None: its conventions have no word for them.
     convention: Convention[ClientT] | None = None
