@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,11 +10,22 @@ from pathlib import Path
 from switchgear.testing import SeaweedServer
 from tests.upstream.suite import Run, Suite
 
+#: Of its conftest: what a session is given, and what one of its fakes puts in that place.
+_CREDENTIALS = {"xxx": "xxx", "ABCDEFGABCDEFGABCDEF": "YTYHRSshtrsTRHSrsTHRSTrthSRThsrTHsr"}
+
 
 class ItsSeaweed(SeaweedServer):
-    """With the credentials that the tests have."""
+    """Knows the credentials that the tests make up."""
 
-    access_key = secret_key = "xxx"
+    async def prepare(self) -> None:
+        """Write these instead of its own."""
+        await super().prepare()
+        file = self.directory / "s3.json"
+        configured = json.loads(file.read_text())
+        configured["identities"][0]["credentials"] = [
+            {"accessKey": key, "secretKey": secret} for key, secret in _CREDENTIALS.items()
+        ]
+        file.write_text(json.dumps(configured))
 
 
 @contextmanager
@@ -63,7 +75,8 @@ SUITES = (
         parts=("tests", "scripts", "pyproject.toml", "CHANGES.rst"),
         prepare=_moto,
         options=(
-            *("-q", "-p", "anyio.pytest_plugin", "-p", "pytest_mock", "-p", "upstream_loopback"),
+            *("-p", "anyio.pytest_plugin", "-p", "pytest_mock", "-p", "xdist", "-p", "upstream_loopback"),
+            *("-q", "-n", "2", "--dist", "worksteal"),
             # Not those that want AWS itself.
             *("-m", "not localonly", "--http-backend=all"),
         ),
