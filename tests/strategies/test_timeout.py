@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import anyio
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from switchgear import Breaker, CallTimedOut, CircuitBreaker, ConfigurationError, Pipeline, Timeout
+from switchgear import Breaker, CallTimedOut, CircuitBreaker, ConfigurationError, Deadline, Pipeline, Timeout
 from switchgear.spi import Operation
+from switchgear.testing.virtual_time import stall
 from tests.support import SMALL
 from tests.virtual_time import each_backend, run
 
@@ -44,6 +46,48 @@ def test_only_what_comes_first_is_what_happened(
 
     expected = {takes: "served", timeout: "timed out", cancelled: "cancelled"}
     assert run(main, backend=backend) == expected[min(expected)]
+
+
+@each_backend
+@pytest.mark.parametrize("native", [False, True], ids=["caller's scope", "and asyncio.timeout"])
+@pytest.mark.parametrize("limits", [1, 2])
+def test_a_caller_who_gives_up_in_the_same_moment_has_given_up(backend: str, limits: int, native: bool) -> None:
+    """After a stall of the event loop everything is over at once: each limit knows its own part, no cancellation is
+    left over, and the tasks beside it go on.
+    """
+    if native and backend == "trio":
+        pytest.skip("trio has no tasks of asyncio")
+
+    async def call() -> str:
+        strategies = [Deadline(3), Timeout(2)][-limits:]
+        return await Pipeline(*strategies, clock=anyio.current_time).call(anyio.sleep_forever)
+
+    async def caller() -> None:
+        with anyio.move_on_after(1) as scope:
+            if native:
+                async with asyncio.timeout(1):
+                    await call()
+            else:
+                await call()
+        assert scope.cancelled_caught
+        ended.append("caller")
+        await anyio.sleep(1)
+        ended.append("caller again")
+
+    async def neighbour() -> None:
+        await anyio.sleep(7)
+        ended.append("neighbour")
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(caller)
+            tasks.start_soon(neighbour)
+            await anyio.sleep(0.5)
+            stall(5)
+
+    ended: list[str] = []
+    run(main, backend=backend)
+    assert ended == ["caller", "caller again", "neighbour"]
 
 
 @each_backend

@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from switchgear._call import Call
 from switchgear._errors import CallTimedOut
@@ -91,6 +92,10 @@ class Expiry:
         except BaseException as exc:
             if limits.end(limit) and isinstance(exc, asyncio.CancelledError):
                 raise self._error(call, seconds) from exc
+            if limit.cancel_called and isinstance(exc, asyncio.CancelledError):
+                # Somebody else cancelled it in the same moment. Of two cancellations asyncio makes one exception, the
+                # first one's: a scope of anyio would not know ours for its own, and so raises its own here.
+                await anyio.lowlevel.checkpoint_if_cancelled()
             raise
         limits.end(limit)
         return result

@@ -51,6 +51,22 @@ def virtual(backend: str) -> tuple[str, dict[str, Any]]:
     return backend, {"clock": MockClock(autojump_threshold=0)}
 
 
+def stall(seconds: float) -> None:
+    """Time passes while nobody runs, as in an event loop that is blocked: whoever sleeps is woken too late.
+
+    To be called inside of such a loop.
+    """
+    try:
+        loop: Any = asyncio.get_running_loop()
+    except RuntimeError:
+        import trio
+
+        clock: Any = trio.lowlevel.current_clock()
+        clock.jump(seconds)
+    else:
+        loop.jumping.now += seconds
+
+
 def run(main: Callable[..., Awaitable[T]], *args: object, backend: str = "asyncio") -> T:
     """`anyio.run` in virtual time, which `anyio.current_time` tells: the clock for gears and pipelines inside."""
     name, options = virtual(backend)
