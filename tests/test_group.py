@@ -298,6 +298,27 @@ def test_a_verdict_for_all_opens_the_main_with_its_branch() -> None:
     assert not call(group, "b")
 
 
+@pytest.mark.parametrize("among_others", [False, True])
+def test_of_several_addresses_none_speaks_for_all(among_others: bool) -> None:
+    """A verdict for all is then one for its domain, whether there are two addresses or one that is of several."""
+    group = group_of()
+    group.reached_at("a:1", among_others=among_others)
+    group.reached_at("a:1" if among_others else "b:1")
+    fell(group, "a:1/read", DOWN_EVERYWHERE)
+    assert main(group) is State.CLOSED
+    assert not call(group, "a:1/read")
+    assert call(group, "b:1/read")
+
+
+def test_one_address_speaks_for_all() -> None:
+    """However many clients are said to connect there."""
+    group = group_of()
+    group.reached_at("a:1")
+    group.reached_at("a:1")
+    fell(group, "a:1/read", DOWN_EVERYWHERE)
+    assert main(group) is State.OPEN
+
+
 @pytest.mark.parametrize(
     ("verdict", "retry_after"),
     [

@@ -57,6 +57,9 @@ class BreakerGroup:
         self._branches: dict[str, CircuitBreaker] = {}
         # The whole way of a call in one look-up: (domain, operation class) -> branch and lane.
         self._ways: dict[tuple[str, str], tuple[CircuitBreaker, Lane]] = {}
+        # Where the service was last reached at, and whether that is one of several places.
+        self._address: str | None = None
+        self._scattered = False
         # An operator's standing order, for branches yet to come: operation, reason, and until when.
         self._mode: tuple[str, str, float | None] | None = None
 
@@ -132,8 +135,15 @@ class BreakerGroup:
         if refusing >= 2 and 2 * refusing > active:  # noqa: PLR2004 - one branch alone is never the service
             self.main.trip(Reason.MAJORITY, f"{refusing} of {active} active domains are not closed")
 
+    def reached_at(self, address: str, *, among_others: bool = False) -> None:
+        """A guard says where its client connects to; `among_others`: it is one of several places, as a cluster's node
+        is. Of several none can speak for all domains: what is said `everywhere` (Verdict) then holds for its own.
+        """
+        self._scattered |= among_others or self._address not in {None, address}
+        self._address = address
+
     def said_of_all(self, branch: CircuitBreaker, verdict: Verdict) -> None:
-        if branch is self.main or branch.machine_state is not State.OPEN:
+        if self._scattered or branch is self.main or branch.machine_state is not State.OPEN:
             return
         told = branch.snapshot()
         detail = told.last.detail if told.last else str(verdict)

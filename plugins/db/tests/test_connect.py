@@ -219,7 +219,7 @@ def test_missing_sqlalchemy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingDependency) as caught:
         BACKEND.connect(DbSettings(url="sqlite+aiosqlite://"))
-    assert 'pip install "sqlalchemy[asyncio]>=2.0"' in str(caught.value)
+    assert 'pip install "sqlalchemy[asyncio]>=2.0.20"' in str(caught.value)
 
 
 @pytest.mark.anyio

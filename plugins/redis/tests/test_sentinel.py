@@ -66,6 +66,7 @@ async def test_a_failover_heals_the_breaker(victim: ValkeyServer, witness: Witne
             while not isinstance(error, CallNotPermitted):
                 error, seconds = await timed(master.set("key", "other"))
             assert seconds < 0.1
+            assert await replicas.info("server")  # the master does not speak for them
 
             async def promoted() -> bool:
                 return await outcome(master.set("key", "after")) is True

@@ -87,5 +87,5 @@ def _check_version(engine: Engine) -> None:
     if missing:
         raise ConfigurationError(
             f"SQLAlchemy {sqlalchemy.__version__} is not supported by this version of switchgear-db, which needs its "
-            f"{' and '.join(missing)}. Install SQLAlchemy 2.0 or 2.1, or a newer switchgear-db."
+            f"{' and '.join(missing)}. Install SQLAlchemy 2.0.20 to 2.1, or a newer switchgear-db."
         )

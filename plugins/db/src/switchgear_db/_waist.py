@@ -29,6 +29,7 @@ class Waist:
     """The two domains of one engine, and the wrappers of its dialect's methods."""
 
     def __init__(self, service: Service, address: str) -> None:
+        self._address = address
         self.read = f"{address}/read"
         self.write = f"{address}/write"
         self.serve(service)
@@ -36,6 +37,7 @@ class Waist:
     def serve(self, service: Service) -> None:
         """Be this service's from now on."""
         self.service = service
+        service.group.reached_at(self._address)
         self._ended = {how: service.counter(metrics.TRANSACTIONS, outcome=how) for how in ("commit", "rollback")}
         self._rows = {kind: service.counter(metrics.ROWS, statement=kind) for kind in ("read", "write")}
 

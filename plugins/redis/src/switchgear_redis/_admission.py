@@ -26,13 +26,15 @@ _log = logging.getLogger("switchgear.redis")
 class Guard:
     """What all that borrows connections to one address shares: the service, and the address' two domains.
 
-    `alone`: the service has no other address, so what is said of the connection is said of the service.
+    `among_others`: there are other servers at other addresses, or at this one, for which none of them can speak.
     """
 
-    def __init__(self, service: Service, address: str, *, alone: bool, socket_timeout: float | None) -> None:
+    def __init__(
+        self, service: Service, address: str, *, among_others: bool = False, socket_timeout: float | None = None
+    ) -> None:
         self.service = service
+        service.group.reached_at(address, among_others=among_others)
         self.domains = f"{address}/read", f"{address}/write"
-        self.alone = alone
         self.socket_timeout = socket_timeout or inf
         self.warned = False
         # What is counted on every command; the rest is rare.
@@ -117,11 +119,8 @@ class Admission:
         if self._waited_too_long(exc):
             self.guard.service.count("blocking_timeouts")
             permit.release()
-        elif self.guard.alone or not isinstance(exc, Exception) or isinstance(exc, CallNotPermitted):
-            permit.fail(exc)
         else:
-            verdict = classify(exc)  # one node of several cannot speak for the others
-            permit.settle(Verdict(verdict.name, retry_after=verdict.retry_after), exc)
+            permit.fail(exc)
 
     def _waited_too_long(self, exc: BaseException) -> bool:
         """Whether a blocking command was told to wait for longer than its socket does: that is the caller's mistake."""

@@ -44,7 +44,7 @@ class GuardedNode(ClusterNode):
         guard = self.guards.get(self.name)
         if guard is None:
             timeout = self.connection_kwargs.get("socket_timeout")
-            guard = self.guards[self.name] = Guard(self.service, self.name, alone=False, socket_timeout=timeout)
+            guard = self.guards[self.name] = Guard(self.service, self.name, among_others=True, socket_timeout=timeout)
         return guard
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:

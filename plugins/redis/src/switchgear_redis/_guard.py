@@ -48,8 +48,8 @@ def guard(client: ClientT, service: Service) -> ClientT:
 
 def _guard_for(pool: ConnectionPool, service: Service) -> Guard:
     settings: dict[str, Any] = pool.connection_kwargs
-    master: bool = getattr(pool, "is_master", True)  # a Sentinel's pool has it
-    return Guard(service, address(pool), alone=master, socket_timeout=settings.get("socket_timeout"))
+    replicas = not getattr(pool, "is_master", True)  # a Sentinel's pool has it
+    return Guard(service, address(pool), among_others=replicas, socket_timeout=settings.get("socket_timeout"))
 
 
 def address(pool: ConnectionPool) -> str:
