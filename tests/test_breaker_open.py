@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from switchgear import Backoff, CallNotPermitted, Cause, CircuitBreaker, Reason, Refused, State, Verdict, _circuit
@@ -188,6 +190,19 @@ def test_closing_does_not_make_the_wait_small_again_time_does() -> None:
     assert breaker.snapshot().retry_after == 1.0
 
 
+def test_an_outage_of_hours_is_forgotten_like_one_of_minutes() -> None:
+    """Attempts beyond the longest wait are not remembered: they would take as long to be forgotten as they took."""
+    clock = VirtualClock()
+    backoff = Backoff(initial=1.0, multiplier=2.0, max=8.0, jitter=0.0, forget=10.0)
+    breaker = opened(clock, permitted_calls_in_half_open=1, wait_duration_in_open=backoff)
+    assert waits(clock, breaker, 100)[-1] == 8.0
+    clock.advance(8.0)
+    succeed(breaker)
+    clock.advance(40.0)
+    fail(breaker, 4)
+    assert breaker.snapshot().retry_after == 1.0
+
+
 def test_only_time_spent_closed_is_forgiving() -> None:
     """Open and half-open, however long, are no proof of health."""
     clock = VirtualClock()
@@ -221,15 +236,28 @@ def test_jitter_only_adds(roll: float, expected: float) -> None:
 
 
 def test_by_default_there_is_full_jitter() -> None:
-    """Of a hundred breakers no two open for the same time, each between 5 and 10 s."""
+    """Of a hundred breakers no two open for the same time, each between 1 and 2 s."""
     found = set()
     for _ in range(100):
         breaker = breaker_of(wait_duration_in_open=Backoff())
         fail(breaker, 4)
         found.add(breaker.snapshot().retry_after)
     assert len(found) == 100
-    assert 5.0 <= min(filter(None, found)) < 6.0
-    assert 9.0 < max(filter(None, found)) <= 10.0
+    assert 1.0 <= min(filter(None, found)) < 1.2
+    assert 1.8 < max(filter(None, found)) <= 2.0
+
+
+def test_by_default_a_wait_is_a_tenth_of_the_outage() -> None:
+    """Or so; whatever chance says no more than three tenths of it, beyond the first wait, and never more than forty
+    seconds: who is back is found back in proportion.
+    """
+    for seed in range(100):
+        backoff, chance, gone = Backoff(), random.Random(seed), 0.0
+        for attempt in range(1, 60):
+            wait = backoff.wait(attempt, chance.random())
+            assert wait <= min(2.0 + 0.3 * gone, 40.0)
+            gone += wait
+    assert backoff.wait(backoff.attempts, 0.0) == 20.0 > backoff.wait(backoff.attempts - 1, 0.0)
 
 
 def test_no_number_of_attempts_is_too_many() -> None:

@@ -212,6 +212,6 @@ def test_the_ramp_that_has_begun_keeps_its_pace_under_new_rules() -> None:
     assert breaker.snapshot().share == 0.34375
 
 
-def test_the_defaults_are_a_tenth_over_ten_seconds() -> None:
+def test_the_defaults_are_a_tenth_over_five_seconds() -> None:
     """As documented."""
-    assert Ramp() == Ramp(initial=0.1, duration=10.0)
+    assert Ramp() == Ramp(initial=0.1, duration=5.0)

@@ -24,6 +24,7 @@ from switchgear import (
     CallNotPermitted,
     CircuitBreaker,
     CountWindow,
+    Ramp,
     Reason,
     Refused,
     Settled,
@@ -240,7 +241,7 @@ def explained(breaker: CircuitBreaker) -> str:
 def test_explain_says_it_in_words() -> None:
     """In every state: which, since when, why, after what, and what comes next."""
     clock = VirtualClock()
-    breaker = breaker_of(clock, ramp=BreakerConfig().ramp)
+    breaker = breaker_of(clock, ramp=Ramp(duration=10.0))
     assert explained(breaker) == (
         "b is CLOSED for 0.0 s: it has never been otherwise. "
         "It admits all calls; in its window: 0.00 failed and 0.00 slow of 0."

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import anyio
 import pytest
 
-from switchgear import Backoff, BreakerConfig, CircuitBreaker, Retry, default_pipeline
+from switchgear import BreakerConfig, CircuitBreaker, Retry, default_pipeline
 from tests.virtual_time import run
 
 RATE, TIMEOUT = 16.0, 1.0
@@ -26,11 +26,8 @@ BEGINS, ENDS, OVER = 10.0, 40.0, 80.0
 #: Within so many seconds of the outage's end.
 BACK = 15.0
 
-#: What slows a return is the breaker's wait and its ramp: of a backend that may be asked every few seconds.
-RULES = BreakerConfig(
-    slow_call_duration_threshold=TIMEOUT / 2,
-    wait_duration_in_open=Backoff(initial=1.0, max=2.0, jitter=0.5),
-)
+#: As any breaker is, but that it knows what is slow.
+RULES = BreakerConfig(slow_call_duration_threshold=TIMEOUT / 2)
 
 SEEDS = [pytest.param(range(first, first + 10), id=f"seeds {first} to {first + 9}") for first in range(0, 100, 10)]
 
@@ -89,7 +86,7 @@ def naive(backend: Backend, _: random.Random) -> Callable[[], Awaitable[None]]:
 
 def by_default(backend: Backend, chance: random.Random) -> Callable[[], Awaitable[None]]:
     """The default pipeline; an attempt has twice what is slow, so one second."""
-    breaker = CircuitBreaker("backend", RULES, clock=anyio.current_time)
+    breaker = CircuitBreaker("backend", RULES, clock=anyio.current_time, roll=chance.random)
     pipeline = default_pipeline(breaker, Retry(roll=chance.random), idempotent=True)
     assert pipeline.bound.attempt_seconds == TIMEOUT
     return lambda: pipeline.call(backend)
@@ -133,9 +130,7 @@ async def live(caller: Caller, chance: random.Random) -> Outcome:
 
 def lived(caller: Caller, seed: int, backend: str = "asyncio") -> Outcome:
     chance = random.Random(seed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("switchgear._circuit.roll", chance.random)
-        outcome = run(live, caller, chance, backend=backend)
+    outcome = run(live, caller, chance, backend=backend)
     assert outcome.goodput(0, BEGINS - TIMEOUT) == 1
     assert outcome.goodput(BEGINS + TIMEOUT, ENDS - TIMEOUT) == 0
     return outcome

@@ -100,9 +100,9 @@ WRONG_BREAKERS = {
     "probe_timeout = 2020-01-01": ("probe_timeout", "This should be a number, and is a date or a time."),
     "consecutive_failures = 2.5": ("consecutive_failures", "This should be a whole number or false, and is a number."),
     "wait_duration_in_open = []": ("wait_duration_in_open", "This should be a number or a table, and is an array."),
-    "wait_duration_in_open.max = 1": (
+    "wait_duration_in_open.max = 0.5": (
         "wait_duration_in_open.max",
-        "max (1 s) is below initial (5 s). Raise max or lower initial.",
+        "max (0.5 s) is below initial (1 s). Raise max or lower initial.",
     ),
     "wait_duration_in_open.intial = 1": (
         "wait_duration_in_open.intial",

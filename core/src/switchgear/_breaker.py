@@ -449,9 +449,10 @@ class BreakerMachine:
             return
         if self.state is CLOSED:
             self._attempt = max(0.0, self._attempt - (now - self.since) / self.config.backoff.forget)
-        self._attempt += 1
+        backoff = self.config.backoff
+        self._attempt = min(self._attempt + 1, backoff.attempts)
         if wait is None:
-            wait = self.config.backoff.wait(self._attempt, self._roll())
+            wait = backoff.wait(self._attempt, self._roll())
         self._move(reason, detail, now, until=now + wait)
 
     def _move(self, reason: Reason, detail: str, now: float, *, until: float = inf) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from math import inf
+from math import ceil, inf, log
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -37,13 +37,16 @@ class Backoff:
     Jitter only adds, so the wait is never shorter than what was configured; 1.0 spreads the returns of a fleet over
     twice the wait. `n` is not forgotten when the breaker closes: one step is forgotten for each `forget` seconds spent
     CLOSED, so that a flapping backend is met with longer waits (as Envoy's ejection multiplier decays).
+
+    By default a wait is about a tenth of the outage so far, with jitter up to a fifth: who was away for half a minute
+    is found back within seconds, and who is away for an hour is asked twice a minute (docs/decisions/0024).
     """
 
-    initial: float = 5.0  # Polly's BreakDuration; long enough for a failover to begin, short enough for users to bear
-    multiplier: float = 2.0
-    max: float = 60.0  # resilience4j's and failsafe's fixed wait is the most that ours grows to
+    initial: float = 1.0
+    multiplier: float = 1.15
+    max: float = 20.0
     jitter: float = 1.0
-    forget: float = 60.0
+    forget: float = 15.0
 
     def __post_init__(self) -> None:
         for key in ("initial", "max", "forget"):
@@ -57,6 +60,13 @@ class Backoff:
         if self.max < self.initial:
             problem = f"max ({self.max:g} s) is below initial ({self.initial:g} s). Raise max or lower initial."
             raise ConfigurationError(problem, key="wait_duration_in_open.max")
+
+    @property
+    def attempts(self) -> int:
+        """The attempt from which on waits do not grow; no more of them are remembered."""
+        if self.multiplier == 1:
+            return 1
+        return 1 + ceil(log(self.max / self.initial) / log(self.multiplier) - 1e-9)  # logarithms are not exact
 
     def wait(self, attempt: float, roll: float) -> float:
         """Seconds to stay open at the given attempt (1 is the first); `roll` is a random number in 0..1."""
@@ -74,7 +84,7 @@ class Ramp:
     """
 
     initial: float = 0.1
-    duration: float = 10.0
+    duration: float = 5.0
 
     def __post_init__(self) -> None:
         _ratio(self.initial, "ramp.initial")

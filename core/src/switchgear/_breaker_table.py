@@ -3,8 +3,8 @@
     failure_rate_threshold = 0.5                   # a rule set to false is off
     slow_call_duration_threshold = {read = 0.5}    # or one number for all operation classes
     window = {count = 100}                         # or {seconds = 60, buckets = 10}
-    wait_duration_in_open = {initial = 5, max = 60, multiplier = 2, jitter = 1, forget = 60}    # or one number
-    ramp = {initial = 0.1, duration = 10}
+    wait_duration_in_open = {initial = 1, max = 20, multiplier = 1.15, jitter = 1, forget = 15}    # or one number
+    ramp = {initial = 0.1, duration = 5}
 
 Keys that are given are laid over what the plugin recommends, tables key by key.
 """

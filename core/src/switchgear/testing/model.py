@@ -125,6 +125,14 @@ class BreakerModel:
         grown: float = wait.initial * wait.multiplier ** (self._attempt - 1)
         return min(grown, wait.max) * (1 + wait.jitter * self.roll())
 
+    def _most_attempts(self) -> int:
+        """n: how many steps there are until the wait is as long as it gets."""
+        wait, attempts = self.config.wait_duration_in_open, 1
+        if isinstance(wait, Backoff) and wait.multiplier > 1:
+            while wait.initial * wait.multiplier ** (attempts - 1) < wait.max * (1 - 1e-9):
+                attempts += 1
+        return attempts
+
     def _forgetting(self) -> float:
         wait = self.config.wait_duration_in_open
         return wait.forget if isinstance(wait, Backoff) else 60.0
@@ -361,7 +369,7 @@ class BreakerModel:
             return
         if self.state == "CLOSED":
             self._attempt = max(0.0, self._attempt - (self.now - self.since) / self._forgetting())
-        self._attempt += 1
+        self._attempt = min(self._attempt + 1, self._most_attempts())
         self._enter("OPEN", reason, until=self.now + (self._wait() if wait is None else wait))
 
     def trip_from_outside(self, reason: str, wait: float | None) -> None:

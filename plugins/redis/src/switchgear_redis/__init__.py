@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from switchgear.spi import Backend, Backoff, BreakerConfig, HealthConfig, Service, TimeWindow, hookimpl
+from switchgear.spi import Backend, BreakerConfig, HealthConfig, Service, TimeWindow, hookimpl
 from switchgear_redis._classify import classify
 from switchgear_redis._commands import OPERATIONS
 from switchgear_redis._convention import CONVENTION
@@ -75,8 +75,6 @@ BACKEND: Backend[Any, RedisSettings] = Backend(
         # outage shows in a few attempts, whatever the share of them in the window.
         window=TimeWindow(10),
         consecutive_failures=5,
-        # A restart takes a second, and to ask costs one PING.
-        wait_duration_in_open=Backoff(initial=1.0, max=30.0),
         probe_with="both",
     ),
     sdk="redis>=5.0.8",
