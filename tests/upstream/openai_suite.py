@@ -18,10 +18,17 @@ SUITE = Suite(
     name="openai",
     distribution="openai",
     backend="openai",
-    parts=("tests", "pyproject.toml"),
+    parts=("tests", "pyproject.toml", "scripts", "examples", "README.md"),
     prepare=_nothing,
-    options=("-q",),
+    options=(
+        *("-p", "anyio", "-p", "pytest_asyncio.plugin", "-p", "xdist", "-p", "inline_snapshot"),
+        *("-q", "-o", "addopts=", "-n", "2", "--continue-on-collection-errors"),
+    ),
     whole=("tests", "--ignore=tests/api_resources"),
     slice=("tests/test_streaming.py",),
     least_guarded=0.1,
+    requirements=(
+        *("pytest-asyncio==1.4.0", "inline-snapshot==0.36.1", "azure-identity==1.27.0", "numpy==2.4.6"),
+        *("griffe==2.4.1", "pillow==12.3.0"),
+    ),
 )
