@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import io
 import pickle
+import socket
 import time
+from functools import partial
 from typing import Any
 
 import anyio
 import botocore.exceptions as boto
 import pytest
+from aiobotocore.config import AioConfig
 from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
 
 from plugins.s3.tests.conftest import ClientFactory
-from plugins.s3.tests.support import Log, counted, outcome, until
+from plugins.s3.tests.support import QUICK, Log, counted, outcome, until
 from plugins.s3.tests.wire import Answer, Request, Wire, error
 from switchgear import BreakerConfig, CallNotPermitted, Cause, Reason, State, Switchgear
-from switchgear.testing import FaultProxy, Latency, SeaweedServer
+from switchgear.testing import Bandwidth, FaultProxy, Latency, SeaweedServer
 from switchgear_s3 import BACKEND, guard
 from switchgear_s3._refusal import S3CallNotPermitted
 
@@ -274,14 +277,20 @@ async def test_a_closed_breaker_leaves_retries_alone(
     assert counted(gear, "vetoed_retries") == 0
 
 
-async def test_a_redirect_is_followed_whatever_the_state(connect: ClientFactory, wire: Wire, gear: Switchgear) -> None:
-    """The client follows a bucket to its region by way of its retries; that is not vetoed."""
+@pytest.mark.parametrize("moved", [(301, "PermanentRedirect"), (307, "TemporaryRedirect")], ids=str)
+@pytest.mark.parametrize("closed", [True, False], ids=["closed", "half-open"])
+async def test_a_redirect_is_followed_whatever_the_state(
+    connect: ClientFactory, wire: Wire, gear: Switchgear, log: Log, moved: tuple[int, str], closed: bool
+) -> None:
+    """The client follows a bucket to its region by way of its retries: once, which is not vetoed, and no failure."""
     client = guard(await connect(wire.endpoint), gear, name="files", breaker=PATIENT)
-    moved = error(301, "PermanentRedirect", x_amz_bucket_region="eu-west-1")
-    wire.answer = lambda _request: moved if len(wire.requests) == 1 else Answer()
-    await half_open(gear)
+    there = error(*moved, x_amz_bucket_region="eu-west-1")
+    wire.answer = lambda _request: there if len(wire.requests) == 1 else Answer()
+    if not closed:
+        await half_open(gear)
     assert await outcome(client.head_bucket(Bucket="bucket")) == ""
     assert len(wire.requests) == 2
+    assert [verdict for _, verdict in log.verdicts] == ["SUCCESS", "SUCCESS"]
 
 
 # -- multipart uploads -------------------------------------------------------------------------------------------------
@@ -326,3 +335,110 @@ async def test_slow_heads_open_the_breaker(connect: ClientFactory, wire: Wire, g
         tried = [await outcome(client.head_bucket(Bucket="bucket")) for _ in range(4)]
     assert tried == ["", "", "", "S3CallNotPermitted"]
     assert BACKEND.recommended.slow_after("read") < float("inf")
+
+
+SLOW = 1.0  # seconds
+BRISK = BreakerConfig(
+    slow_call_duration_threshold={"read": SLOW, "write": SLOW}, slow_call_rate_threshold=0.2, minimum_number_of_calls=1,
+    ramp=None, probe_with="traffic",
+)  # fmt: skip
+
+
+async def test_a_narrow_link_is_no_slow_service(
+    connect: ClientFactory, files: Any, seaweed: SeaweedServer, gear: Switchgear, log: Log, bucket: str
+) -> None:
+    """What takes long by its size is not slow: a body whose first byte is prompt, a large upload. A small one that
+    takes as long is."""
+    small, large = bytes(200_000), bytes(MIB + MIB // 2)
+    await files.put_object(Bucket=bucket, Key="k", Body=small)
+    log.clear()
+    async with FaultProxy("127.0.0.1", seaweed.port) as proxy:
+        client = guard(await connect(f"http://127.0.0.1:{proxy.port}"), gear, name="narrow", breaker=BRISK)
+
+        async def download() -> None:
+            assert await (await client.get_object(Bucket=bucket, Key="k"))["Body"].read() == small
+
+        def upload(body: bytes) -> Any:
+            return client.put_object(Bucket=bucket, Key="k", Body=body)
+
+        for narrow, call in (
+            (Bandwidth(0.8 * len(small) / SLOW), download),
+            (Bandwidth(0.8 * len(large) / SLOW, direction="upstream"), partial(upload, large)),
+            (Bandwidth(0.8 * len(small) / SLOW, direction="upstream"), partial(upload, small)),
+        ):
+            assert gear.breaker("narrow", bucket).state is State.CLOSED
+            proxy.clear()
+            proxy.add(narrow)
+            began = anyio.current_time()
+            await call()
+            assert anyio.current_time() - began > SLOW
+    assert [verdict for _, verdict in log.verdicts] == ["SUCCESS"] * 3
+    assert [event.reason for event in log.transitions] == [Reason.SLOW_CALL_RATE]
+
+
+# -- what only a server that is out of its mind does -------------------------------------------------------------------
+
+
+async def test_a_listing_that_never_ends(wired: Any, wire: Wire, log: Log) -> None:
+    """The same continuation token for ever: the SDK notices, its own error reaches the caller, and each page was an
+    answer."""
+    page = "<IsTruncated>true</IsTruncated><NextContinuationToken>again</NextContinuationToken>"
+    wire.answer = Answer(body=f"<ListBucketResult>{page}</ListBucketResult>".encode())
+    with pytest.raises(boto.PaginationError, match="The same next token was received twice") as caught:
+        async for _ in wired.get_paginator("list_objects_v2").paginate(Bucket="bucket"):
+            pass
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert log.verdicts == [("s3.list_objects_v2", "SUCCESS")] * 2
+    assert len(wire.requests) == 2
+
+
+async def test_a_listing_that_always_has_another_page(wired: Any, wire: Wire, gear: Switchgear) -> None:
+    """A new token each time goes on for as long as the breaker permits: each page is a call of its own."""
+
+    def answer(_request: Request) -> Answer:
+        token = f"<NextContinuationToken>{len(wire.requests)}</NextContinuationToken>"
+        body = f"<ListBucketResult><IsTruncated>true</IsTruncated>{token}</ListBucketResult>"
+        return Answer(body=body.encode())
+
+    wire.answer = answer
+    pages = aiter(wired.get_paginator("list_objects_v2").paginate(Bucket="bucket"))
+    for _ in range(7):
+        await anext(pages)
+    gear.service("files").group.branch("bucket").force_open("a test")
+    with pytest.raises(S3CallNotPermitted):
+        await anext(pages)
+    assert len(wire.requests) == 7
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_name_that_leads_to_a_dead_address_for_a_while(
+    session: Any, wire: Wire, gear: Switchgear, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's name flips to an address where nobody listens: refused there, the service opens; flipped back, the
+    first probe finds the way again, since each new connection asks for the address anew."""
+    address, resolve = "127.0.0.1", socket.getaddrinfo
+
+    def flipping(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return resolve(address if host == "files.test" else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", flipping)
+    config = AioConfig(
+        retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=2, s3={"addressing_style": "path"},
+        connector_args={"use_dns_cache": False},
+    )  # fmt: skip
+    wire.answer = Answer(headers={"Connection": "close"}, stop_after=0)
+    async with session.client("s3", endpoint_url=f"http://files.test:{wire.port}", config=config) as client:
+        guard(client, gear, name="files", breaker=QUICK)
+        assert await outcome(client.head_bucket(Bucket="bucket")) == ""
+        address = "127.0.0.2"
+        for _ in range(3):
+            assert await outcome(client.head_bucket(Bucket="bucket")) == "EndpointConnectionError"
+        assert gear.service("files").group.state is State.OPEN
+        address = "127.0.0.1"
+        with anyio.fail_after(20):
+            while await outcome(client.head_bucket(Bucket="bucket")):
+                await anyio.sleep(0.02)  # the pace of the traffic
+    assert [verdict for _, verdict in log.verdicts[:5]] == ["SUCCESS", *["FAILURE"] * 3, "SUCCESS"]
+    assert gear.service("files").group.state is State.CLOSED

@@ -124,7 +124,7 @@ async def test_clients_that_block_are_left_alone_and_named(
     found: Switchgear, seaweed: SeaweedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """boto3's client works as it did, and the log says once that it is not guarded, and what to use instead."""
-    keys = {"aws_access_key_id": seaweed.access_key, "aws_secret_access_key": seaweed.secret_key}
+    keys: Any = {"aws_access_key_id": seaweed.access_key, "aws_secret_access_key": seaweed.secret_key}
     for _ in range(2):
         client: Any = botocore.session.get_session().create_client(
             "s3", region_name="us-east-1", endpoint_url=seaweed.endpoint, **keys

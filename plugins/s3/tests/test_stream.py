@@ -137,14 +137,15 @@ async def test_bodies_that_always_break_off_open_the_breaker(wired: Any, wire: W
     assert gear.breaker("files", "bucket").state is State.OPEN
 
 
-async def test_a_stalled_body_is_a_failure(wired: Any, wire: Wire, log: Log) -> None:
-    """A body that stops coming is a failure when the client's read timeout is over."""
+async def test_a_stalled_body_is_a_failure(wired: Any, wire: Wire, log: Log, gear: Switchgear) -> None:
+    """A body that stops coming is a failure when the client's read timeout is over; what came was counted."""
     wire.answer = Answer(body=DATA, stop_after=1000, stop="stall")
     body = (await wired.get_object(Bucket="bucket", Key="k"))["Body"]
     with pytest.raises(BotoCoreError, match="Read timeout"):
         await body.read()
     body.close()
     assert log.verdicts == [("s3.get_object", "FAILURE")]
+    assert counted(gear, "bytes", direction="down") == 1000
 
 
 async def test_a_cancelled_read_releases(wired: Any, wire: Wire, log: Log) -> None:

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import ssl
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aioboto3
 import anyio
 import botocore.exceptions as boto
 import pytest
+import trustme
+from aiobotocore.config import AioConfig
 from aiohttp import StreamReader
 from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError
@@ -24,12 +28,16 @@ from plugins.s3.tests.conftest import ClientFactory
 from plugins.s3.tests.support import Log
 from plugins.s3.tests.wire import Answer, Request, Wire, error
 from switchgear import BreakerConfig, CallNotPermitted, State, Switchgear
-from switchgear.testing import FaultProxy, SeaweedServer
+from switchgear.testing import FaultProxy, SeaweedServer, Timeout
 from switchgear_s3 import guard
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 
 MIB = 1 << 20
+ONCE = AioConfig(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=2, read_timeout=10)
 #: Opens at the first failure, and stays open.
 TOUCHY = BreakerConfig(consecutive_failures=1, wait_duration_in_open=60, ramp=None, probe_with="traffic")
 
@@ -242,7 +250,7 @@ async def test_no_such_host(connect: ClientFactory, gear: Switchgear, log: Log, 
 
 
 async def test_no_tls(connect: ClientFactory, gear: Switchgear, log: Log, below: Below) -> None:
-    """A handshake that fails, as with an expired certificate."""
+    """A handshake that fails."""
 
     async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"this is no TLS\r\n")
@@ -252,6 +260,43 @@ async def test_no_tls(connect: ClientFactory, gear: Switchgear, log: Log, below:
         client = await connect(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         table = Table(client, gear, log, below)
         await table.judged(listed, boto.SSLError, "FAILURE")
+
+
+async def test_an_expired_certificate(
+    session: aioboto3.Session, gear: Switchgear, log: Log, below: Below, tmp_path: Path
+) -> None:
+    """By an authority that the client trusts, for this very host, and no longer valid. It may be one bucket's own."""
+    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.cert_pem.write_to_path(tmp_path / "trusted")
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    authority.issue_cert("127.0.0.1", not_before=past, not_after=past + timedelta(days=1)).configure_cert(server)
+    async with Wire(tls=server) as wire:
+        made: Any = session.client("s3", endpoint_url=wire.endpoint, verify=str(tmp_path / "trusted"), config=ONCE)
+        async with made as client:
+            table = Table(client, gear, log, below)
+            caught = await table.judged(listed, boto.SSLError, "FAILURE")
+    assert "certificate has expired" in str(caught)
+    assert wire.requests == []
+
+
+async def test_no_proxy(
+    session: aioboto3.Session, seaweed: SeaweedServer, gear: Switchgear, log: Log, below: Below
+) -> None:
+    """The proxy that is to lead to the service refuses: to all buckets of it."""
+    config = AioConfig(proxies={"http": "http://127.0.0.1:9"}).merge(ONCE)  # the discard port: nothing listens there
+    made: Any = session.client("s3", endpoint_url=seaweed.endpoint, config=config)
+    async with made as client:
+        table = Table(client, gear, log, below)
+        await table.judged(listed, boto.ProxyConnectionError, "FAILURE", everywhere=True)
+
+
+async def test_no_answer(connect: ClientFactory, wire: Wire, gear: Switchgear, log: Log, below: Below) -> None:
+    """Whoever takes the call and is silent: said of this bucket alone."""
+    async with FaultProxy("127.0.0.1", wire.port) as proxy:
+        proxy.add(Timeout())
+        client = await connect(f"http://127.0.0.1:{proxy.port}", read_timeout=0.3)
+        table = Table(client, gear, log, below)
+        await table.judged(listed, boto.ReadTimeoutError, "FAILURE")
 
 
 BROKEN: dict[str, tuple[Answer, type[Exception]]] = {

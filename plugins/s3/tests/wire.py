@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -39,8 +40,11 @@ def error(status: int, code: str, **headers: str) -> Answer:
 class Wire:
     """Serves at `endpoint` what `answer` says for each request; `requests` has all that were asked."""
 
-    def __init__(self, answer: Callable[[Request], Answer] | Answer | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Answer] | Answer | None = None, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answer = answer or Answer()
+        self._tls = tls
         self.requests: list[Request] = []
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -50,8 +54,9 @@ class Wire:
         return len(self._connections)
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.endpoint = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.endpoint = f"http{'s' if self._tls else ''}://127.0.0.1:{self.port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
