@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from switchgear.cli._app import app
 from switchgear.testing.servers._family import family
+from tests.observers.promtool import needs_promtool, promtool
 from tests.testing.support import is_dead
 
 #: Half of it is the show itself; the other half for machines that are busy.
@@ -63,6 +64,12 @@ class Run:
         assert list(self._home.iterdir()) == []
         return printed
 
+    def read(self, path: str) -> str:
+        """One of its endpoints, at the address that it has named."""
+        address = next(line.split()[-1] for line in self.progress if "browser" in line)
+        with urlopen(address + path) as answer:
+            return str(answer.read().decode())
+
     @property
     def servers(self) -> int:
         """How many processes it has had beside itself."""
@@ -84,9 +91,7 @@ def test_four_backends_break_and_recover_and_the_rest_goes_on(home: Path) -> Non
     """Every breaker trips and recovers, requests that need nothing broken are answered, and one object says so."""
     with Run(home, "--headless", "--json", "--duration", "30", "--seed", "5") as run:
         run.until("admits all calls again")
-        address = next(line.split()[-1] for line in run.progress if "browser" in line)
-        with urlopen(address + "api/state") as answer:
-            seen = json.load(answer)
+        seen = json.loads(run.read("api/state"))
         assert {capability["name"] for capability in seen["capabilities"]} == {"browse", "picture", "ask", "order"}
         result = json.loads(run.end())
         assert run.process.returncode == 0
@@ -115,6 +120,22 @@ def test_four_backends_break_and_recover_and_the_rest_goes_on(home: Path) -> Non
     assert lowest["browse"] != "FULL"
     assert result["goodput"]["during_fault"] >= 0.95
     assert min(result["goodput"].values()) >= 0.9
+
+
+@needs_promtool
+@pytest.mark.timeout(TIMEOUT)
+def test_promtool_has_nothing_to_say_of_its_metrics(home: Path) -> None:
+    """Names, types, help texts and labels, after a breaker has been through all of its states."""
+    with Run(home, "--headless", "--json", "--duration", "30", "--seed", "5") as run:
+        run.until("browser")
+        run.read("metrics")  # events are counted from the first time on
+        run.until("admits all calls again")
+        metrics = run.read("metrics")
+        run.process.send_signal(signal.SIGINT)
+        run.end()
+    assert all(f"switchgear_{backend}_" in metrics for backend in ("redis", "s3", "openai", "db"))
+    assert "switchgear_breaker_transitions_total{" in metrics
+    assert promtool("check", "metrics", stdin=metrics) == ""
 
 
 @pytest.mark.timeout(TIMEOUT)
