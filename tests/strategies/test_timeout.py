@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from switchgear import Breaker, CallTimedOut, CircuitBreaker, ConfigurationError, Deadline, Pipeline, Timeout
+from switchgear import Breaker, CallTimedOut, CircuitBreaker, ConfigurationError, Deadline, Hedge, Pipeline, Timeout
 from switchgear.spi import Operation
 from switchgear.testing.virtual_time import stall
 from tests.support import SMALL
@@ -52,9 +52,10 @@ def test_only_what_comes_first_is_what_happened(
 @each_backend
 @pytest.mark.parametrize("native", [False, True], ids=["caller's scope", "and asyncio.timeout"])
 @pytest.mark.parametrize("patience", [1, 4])
+@pytest.mark.parametrize("hedged", [False, True], ids=["", "hedged"])
 @pytest.mark.parametrize("limits", [1, 2])
 def test_a_caller_who_gives_up_in_the_same_moment_has_given_up(
-    backend: str, limits: int, patience: int, native: bool
+    backend: str, limits: int, patience: int, hedged: bool, native: bool
 ) -> None:
     """After a stall of the event loop everything is over at once: each limit knows its own part, no cancellation is
     left over, and the tasks beside it go on.
@@ -63,8 +64,9 @@ def test_a_caller_who_gives_up_in_the_same_moment_has_given_up(
         pytest.skip("trio has no tasks of asyncio")
 
     async def call() -> None:
-        strategies = [Deadline(3), Timeout(2)][-limits:]
-        await Pipeline(*strategies, clock=anyio.current_time).call(anyio.sleep_forever)
+        hedge = [Hedge(delay=0.1)] if hedged else []
+        strategies = [*[Deadline(3)][: limits - 1], *hedge, Timeout(2)]
+        await Pipeline(*strategies, idempotent=True, clock=anyio.current_time).call(anyio.sleep_forever)
 
     async def caller() -> None:
         with anyio.move_on_after(patience) as scope:
