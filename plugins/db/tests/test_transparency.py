@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from functools import partial
+from typing import Any
+
 import pytest
 from sqlalchemy import Connection, Engine, String, create_engine, event, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
@@ -207,4 +211,24 @@ async def test_a_sync_engine_is_guarded_too(healthy: PostgresServer, board: Boar
     board.gear.service("db").group.force_open("test")
     with pytest.raises(ConnectionError), engine.begin() as connection:
         connection.execute(SELECT)
+    engine.dispose()
+
+
+class _Cursor(sqlite3.Cursor):
+    rowcount: Any = None  # as PEP 249 says that drivers may
+
+
+class _Connection(sqlite3.Connection):
+    def cursor(self, *_: Any) -> _Cursor:  # type: ignore[override]
+        return super().cursor(_Cursor)
+
+
+async def test_a_driver_need_not_know_how_many_rows(board: Board) -> None:
+    """What the guard counts by the way never fails a call."""
+    connect = partial(sqlite3.connect, ":memory:", factory=_Connection)
+    engine: Engine = board.gear.guard(create_engine("sqlite://", creator=connect), BACKEND, name="db", breaker=CONFIG)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE t (n)"))
+        assert connection.execute(text("INSERT INTO t VALUES (1)")).rowcount is None
+    assert board.count("rows", statement="write") == 0
     engine.dispose()

@@ -60,7 +60,8 @@ class Waist:
                 raise
             if permit is not None:
                 permit.succeed()
-            if (rows := cursor.rowcount) > 0:  # -1: not known
+            rows = cursor.rowcount
+            if isinstance(rows, int) and rows > 0:  # -1, or with some drivers None: not known
                 self._rows["read" if operation.klass == "read" else "write"].add(rows)
 
         return guarded
