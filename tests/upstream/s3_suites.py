@@ -82,7 +82,7 @@ SUITES = (
         ),
         whole=("tests",),
         slice=("tests/test_basic_s3.py", "-k", "asyncio-aiohttp"),
-        least_guarded=0.5,
+        least_guarded=0.4,
         requirements=(
             *("aiobotocore[httpx2]==3.10.0", "botocore==1.43.117", "boto3==1.43.117", "s3transfer==0.19.3"),
             *("pytest==9.0.3", "pytest-mock==3.17.0", "dill==0.4.1", "docker==7.2.0", "packaging"),
