@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from switchgear.testing.conformance.__main__ import _sources, _told
+
 SUITE = """
 from dataclasses import replace
 from switchgear.spi import Verdict
@@ -51,7 +53,7 @@ def test_the_summary_is_json(folder: Path) -> None:
     assert json.loads((folder / "badge.json").read_text()) == {
         "schemaVersion": 1,
         "label": "switchgear conformance",
-        "message": f"{summary['passed']} passed, 1 deviate",
+        "message": f"{summary['passed']} passed, 1 xfailed",
         "color": "yellowgreen",
     }
 
@@ -69,8 +71,23 @@ def test_what_fails_is_said_in_words(folder: Path) -> None:
     assert "XPASS" in failed["the_probe_is_cheap"]
 
 
+def test_without_json_it_is_told() -> None:
+    """How many passed, and what did not, each with its reason."""
+    excused, missing = {"check": "the_probe_is_cheap", "reason": "a toy"}, {"check": "it_is_typed", "reason": "a file"}
+    summary = {"plugin": "acme", "checks": 20, "passed": 19, "failed": [], "xfailed": [excused], "skipped": [missing]}
+    told = "acme: 19 passed, 1 xfailed of 20\n  xfailed: the_probe_is_cheap: a toy\n  skipped: it_is_typed: a file"
+    assert _told(summary).strip() == told
+
+
+def test_an_editable_installation_says_where_its_suite_is() -> None:
+    """So it is found from anywhere. What came as a wheel, and what is not installed, says nothing."""
+    assert _sources("redis") == [Path(__file__).parents[3] / "plugins" / "redis"]
+    assert _sources("acme") == []
+
+
 def test_a_suite_that_is_not_there_is_said_to_be_missing(folder: Path) -> None:
     """The exit code is 2."""
     ran = conformance(folder, "", "--json")
     assert ran.returncode == 2
     assert "There is no suite of the plugin 'acme'" in ran.stderr
+    assert f"in {folder.resolve()}. If it is elsewhere, give its path" in ran.stderr

@@ -99,8 +99,8 @@ def _told(summary: dict[str, Any]) -> str:
 
 
 def _counted(summary: dict[str, Any]) -> str:
-    """What a badge says, too: deviations are no secret."""
-    counts = {"failed": len(summary["failed"]), "passed": summary["passed"], "deviate": len(summary["xfailed"])}
+    """Deviations too: they are no secret."""
+    counts = {"failed": len(summary["failed"]), "passed": summary["passed"], "xfailed": len(summary["xfailed"])}
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
