@@ -34,6 +34,25 @@ def test_a_declaration_keeps_the_rules(metric: Metric) -> None:
     assert metric.merged == "sum" or metric.kind == "gauge"
 
 
+#: What the design (9) names, of core and of each plugin.
+NAMED = """
+    breaker_calls_total breaker_call_duration_seconds breaker_state breaker_transitions_total
+    breaker_not_permitted_total bulkhead_in_flight retry_attempts_total retry_budget_ratio health_score_ratio
+    health_confidence_ratio degradation_level fallback_calls_total plugin_status
+    redis_hits_total redis_misses_total redis_pool_in_use redis_pool_idle redis_pool_max redis_pipeline_commands
+    s3_bytes_total s3_object_size_bytes s3_multipart_parts_total s3_uploads_in_progress
+    openai_tokens_total openai_time_to_first_chunk_seconds openai_chunk_gap_seconds openai_remaining_requests
+    openai_remaining_tokens
+    db_pool_in_use db_pool_idle db_pool_max db_transactions_total db_rows_total
+"""
+
+
+@pytest.mark.parametrize("name", NAMED.split())
+def test_what_the_design_names_is_there(name: str) -> None:
+    """Operators are promised these: the origin's five of redis and six of S3 are among them, by service."""
+    assert f"switchgear_{name}" in {exported_name(metric) for metric in ALL}
+
+
 def test_names_are_told_apart() -> None:
     """By whichever of core and the four plugins they are declared."""
     names = [exported_name(metric) for metric in ALL]

@@ -6,11 +6,12 @@ import gc
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
 import switchgear_httpx
-from switchgear import CallNotPermitted, ConfigurationError, Switchgear
+from switchgear import CallNotPermitted, CallTimedOut, ConfigurationError, Retry, Switchgear, Timeout
 from switchgear.testing import Events
 
 pytestmark = pytest.mark.anyio
@@ -95,6 +96,28 @@ async def test_an_answer_that_nobody_closes_gives_its_permit_back(gear: Switchge
         await client.send(request, stream=True)
         gc.collect()
     assert events.verdicts == [("httpx.get", "IGNORED")]
+
+
+async def test_a_limit_of_ours_is_one_of_httpxs_errors(gear: Switchgear, events: Events) -> None:
+    """And a failure of the host, which has not answered; retries of the pipeline repeat what has no body."""
+    asked: list[str] = []
+
+    async def never(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    transport = httpx.MockTransport(never)
+    pipeline = [Retry(attempts=2, initial=0.0), Timeout(0.01)]
+    async with httpx.AsyncClient(transport=transport) as client:
+        gear.guard(client, switchgear_httpx.BACKEND, name="partners", pipeline=pipeline)
+        for method in ("GET", "POST"):
+            with pytest.raises(httpx.TimeoutException) as raised:
+                await client.request(method, "https://a.example/")
+            assert isinstance(raised.value, CallTimedOut)
+            assert raised.value.request.method == method
+    assert asked == ["GET", "GET", "POST"]
+    assert {verdict for _, verdict in events.verdicts} == {"FAILURE"}
 
 
 def test_one_service_guards_a_client(gear: Switchgear) -> None:

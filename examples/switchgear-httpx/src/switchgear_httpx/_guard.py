@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from switchgear.spi import CallNotPermitted, Operation, Permit, Service
+from switchgear.spi import CallNotPermitted, CallTimedOut, Operation, Permit, Service
 from switchgear_httpx import OPERATIONS
 
 _OTHER = Operation(name="httpx.other", klass="write")
@@ -24,6 +24,14 @@ class HttpxCallNotPermitted(CallNotPermitted, httpx.ConnectError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.args  # without the request, which may hold credentials
+
+
+class HttpxCallTimedOut(CallTimedOut, httpx.ReadTimeout):
+    """The head of the answer took longer than the pipeline of its service allows. `except httpx.TimeoutException`
+    catches it.
+    """
+
+    _request = None
 
 
 class _Body(httpx.AsyncByteStream):
@@ -48,7 +56,7 @@ class _Body(httpx.AsyncByteStream):
 
 def guard(client: httpx.AsyncClient, service: Service) -> httpx.AsyncClient:
     """Guard all that the client sends, in place."""
-    service.refusal = HttpxCallNotPermitted
+    service.refusal, service.timed_out = HttpxCallNotPermitted, HttpxCallTimedOut
     for transport in (client._transport, *client._mounts.values()):
         if transport is not None:
             _hang(transport, service)
