@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from statistics import median
 from time import perf_counter
+from typing import Any
 
+import anyio
 import httpx2
 import openai
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from plugins.openai.tests.support import (
     ANYIO,
     MODEL,
+    TLS,
     WAYS,
     Witness,
     chat,
@@ -22,7 +26,7 @@ from plugins.openai.tests.support import (
 )
 from switchgear import BreakerConfig, CallNotPermitted, Reason, Switchgear
 from switchgear.spi import Verdict
-from switchgear.testing import OpenAIServer, VirtualClock
+from switchgear.testing import Bandwidth, FaultProxy, OpenAIServer, VirtualClock
 from switchgear_openai import BACKEND
 from switchgear_openai._refusal import OpenAICallNotPermitted
 
@@ -213,3 +217,80 @@ async def test_active_check(llm: OpenAIServer) -> None:
         assert await service.check(client, group.branch(MODEL)) is False
         assert await llm.requests() == before
         assert witness.state() == "HALF_OPEN"
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_narrow_link_is_no_slow_stream(llm: OpenAIServer) -> None:
+    """Streams are judged by their first chunk: one that takes long after that is not slow, whoever is at fault."""
+    slow = 1.0  # seconds
+    witness = Witness(
+        BreakerConfig(slow_call_duration_threshold={"stream": slow}, minimum_number_of_calls=1, ramp=None)
+    )
+    messages: Any = [{"role": "user", "content": "many words " * 100}]
+    async with FaultProxy("127.0.0.1", llm.port) as proxy, connection(f"http://127.0.0.1:{proxy.port}/v1") as client:
+        witness.guard(client)
+        proxy.add(Bandwidth(15_000))
+        began = anyio.current_time()
+        chunks = await client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+        assert len([chunk async for chunk in chunks]) > 100
+        assert anyio.current_time() - began > slow
+        read = proxy.statistics().bytes_downstream
+    assert read > 15_000 * slow
+    assert witness.verdicts == [SUCCESS]
+    assert witness.settled[0].duration < slow
+    assert (witness.state(), witness.moved) == ("CLOSED", [])
+
+
+async def test_a_name_that_leads_to_a_dead_address_for_a_while(
+    llm: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's name flips to an address where nobody listens: refused there, the service opens; flipped back, the
+    first probe finds the way again, since each new connection asks for the address anew."""
+    address, resolve = "127.0.0.1", socket.getaddrinfo
+
+    def flipping(host: Any, *args: Any, **kwargs: Any) -> Any:
+        return resolve(address if host in {"llm.test", b"llm.test"} else host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", flipping)
+    witness = Witness(QUICK)
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    http = openai.DefaultAsyncHttpx2Client(verify=TLS, limits=limits)
+    async with connection(f"http://llm.test:{llm.port}/v1", http_client=http) as client:
+        witness.guard(client)
+        assert await chat(client)
+        address = "127.0.0.2"
+        await fail(client, 2)
+        assert (witness.state(), witness.main) == ("OPEN", "OPEN")
+        address = "127.0.0.1"
+        with anyio.fail_after(20):
+            while (await outcome(chat(client))).raised:
+                await anyio.sleep(0.02)  # the pace of the traffic
+    assert witness.verdicts[:4] == [SUCCESS, FAILURE.everywhere(), FAILURE.everywhere(), SUCCESS]
+    assert (witness.state(), witness.main) == ("CLOSED", "CLOSED")
+
+
+# -- pages -------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_listing_that_never_ends() -> None:
+    """A server that has the same page for ever: the SDK asks for ever, and each page is a call that can be refused."""
+    page = {"object": "list", "data": [{"id": "f", "object": "file"}], "has_more": True, "last_id": "f"}
+    asked = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(request.url.params.get("after"))
+        return httpx2.Response(200, json=page)
+
+    witness = Witness(QUICK)
+    http_client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    async with connection("http://api.test/v1", http_client=http_client) as client:
+        files = aiter(witness.guard(client).files.list())
+        for _ in range(7):
+            assert (await anext(files)).id == "f"
+        witness.gear.breaker("llm").force_open("a test")
+        with pytest.raises(CallNotPermitted):
+            await anext(files)
+    assert asked == [None, *["f"] * 6]
+    assert witness.verdicts == [SUCCESS] * 7

@@ -5,17 +5,21 @@ the SDK's own exception, made of what came from the network, untouched.
 from __future__ import annotations
 
 import socket
+import ssl
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
 import httpx2
 import openai
 import pytest
-from anyio.abc import SocketAttribute
+import trustme
+from anyio.abc import SocketAttribute, SocketStream
+from anyio.streams.tls import TLSStream
 
 from plugins.openai.tests.support import ANYIO, MODEL, TLS, Witness, chat, connection, stream
 from switchgear import BreakerConfig, CallNotPermitted, Verdict
@@ -111,7 +115,7 @@ async def caught_of(call: Awaitable[Any]) -> Exception | None:
 
 async def judged(
     client: openai.AsyncOpenAI, call: Call, kind: type[Exception] | None, verdict: Verdict, witness: Witness
-) -> None:
+) -> Exception | None:
     """What a failing call raises (None: nothing at all); whether the next one is refused, and one of another model."""
     below = Below()
     below.watch(client)
@@ -128,6 +132,7 @@ async def judged(
     other = await caught_of(chat(client, "another"))
     assert isinstance(other, CallNotPermitted) == verdict.service_wide
     assert {one.in_flight for one in witness.gear.service("llm").group.snapshots()} == {0}
+    return caught
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -234,7 +239,7 @@ async def unreachable() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def without_tls() -> AsyncIterator[str]:
-    """A handshake that fails, as with an expired certificate."""
+    """A handshake that fails."""
 
     async def hang_up(connected: Any) -> None:
         async with connected:
@@ -259,6 +264,36 @@ CONNECTIONS: dict[str, tuple[Any, type[Exception], Verdict]] = {
     "no TLS": (without_tls, openai.APIConnectionError, EVERYWHERE),
     "no such host": (nowhere, openai.APIConnectionError, EVERYWHERE),
 }
+
+
+async def test_an_expired_certificate(touchy: Witness) -> None:
+    """By an authority that the client trusts, for this very host, and no longer valid: said of all models."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    authority.issue_cert("127.0.0.1", not_before=past, not_after=past + timedelta(days=1)).configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def shake_hands(connected: SocketStream) -> None:
+        with suppress(ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream):
+            await TLSStream.wrap(connected, server_side=True, ssl_context=context)
+        await connected.aclose()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    url = f"https://127.0.0.1:{dict(listener.extra_attributes)[SocketAttribute.local_port]()}/v1"
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, shake_hands)
+        async with connection(url, http_client=openai.DefaultAsyncHttpx2Client(verify=trusting)) as client:
+            caught = await judged(client, chat, openai.APIConnectionError, EVERYWHERE, touchy)
+        tasks.cancel_scope.cancel()
+    assert any("certificate has expired" in str(exc) for exc in chain(caught))
+
+
+def chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """It, and what it was made of."""
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
 
 
 @pytest.mark.parametrize("row", CONNECTIONS)
