@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 
 from switchgear.testing.servers import ServerUnavailable
@@ -79,5 +80,10 @@ def as_object(comparison: Comparison) -> dict[str, object]:
     }
 
 
+def _end(_signal: int, _frame: object) -> None:
+    sys.exit(143)  # by way of an exception, so that pytest and the servers are ended too
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(main(sys.argv[1:]))

@@ -12,6 +12,8 @@ from tests.upstream.suite import Suite
 DIFFERENCES = Path(__file__).parent / "differences"
 #: What differs is run again so often: such suites have tests that fail now and then, guarded or not.
 _AGAIN = 2
+#: The share of a suite's tests that may fail bare. With more, something is missing that they need.
+_MOST_FAIL = 0.1
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ def compare(suite: Suite, chosen: Sequence[str]) -> Comparison:
     """Run the chosen tests twice, each time on new servers. Raises Unavailable and Unbelievable."""
     # Not at the same time: some tests listen on ports of their own choice.
     bare = run(suite, chosen, guarded=False)
+    if len(bare.failed) > _MOST_FAIL * (ran := len(bare.passed) + len(bare.failed)):
+        raise Unbelievable(f"{len(bare.failed)} of {ran} tests fail bare. Is a server or a package missing?")
     guarded = run(suite, chosen, guarded=True)
     if not guarded.passed or guarded.calls < suite.least_guarded * len(guarded.passed):
         raise Unbelievable(f"{len(guarded.passed)} tests passed, with {guarded.calls} calls through the guard: "

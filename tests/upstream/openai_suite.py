@@ -29,6 +29,6 @@ SUITE = Suite(
     least_guarded=0.1,
     requirements=(
         *("pytest-asyncio==1.4.0", "inline-snapshot==0.36.1", "azure-identity==1.27.0", "numpy==2.4.6"),
-        *("griffe==2.4.1", "pillow==12.3.0"),
+        *("griffe==2.4.1", "pillow==12.3.0", "websockets==15.0.1"),
     ),
 )

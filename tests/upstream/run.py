@@ -17,7 +17,7 @@ from tests.upstream import fetch
 from tests.upstream.suite import Suite
 
 INSIDE = Path(__file__).parent / "inside"
-#: Seconds after which a run hangs; the longest takes some ten minutes.
+#: Seconds after which a run hangs; the longest takes some ten minutes where nothing else runs.
 _LONGEST = 3600.0
 #: All passed; some failed.
 _RAN = {0, 1}
@@ -39,6 +39,11 @@ class Ran:
     def passed(self) -> set[str]:
         """The tests that passed."""
         return {test for test, outcome in self.outcomes.items() if outcome == "passed"}
+
+    @property
+    def failed(self) -> set[str]:
+        """The tests that failed."""
+        return {test for test, outcome in self.outcomes.items() if outcome == "failed"}
 
 
 def run(suite: Suite, chosen: Sequence[str], *, guarded: bool) -> Ran:
@@ -81,6 +86,8 @@ def _pytest(arguments: Sequence[str], *, folder: Path, environment: dict[str, st
         )  # fmt: skip
         try:
             return process.wait(_LONGEST)
+        except subprocess.TimeoutExpired:
+            raise Unbelievable(f"pytest did not end within {_LONGEST:.0f} s. {log} says how far it came.") from None
         finally:
             if process.poll() is None:  # it hangs, or whoever waits for it is being ended
                 os.killpg(process.pid, signal.SIGKILL)
