@@ -270,7 +270,7 @@ def test_explain_prints_the_stack_as_it_runs() -> None:
     """Outermost first, with the most that a call may cost."""
     breaker = CircuitBreaker("quotes", BreakerConfig(slow_call_duration_threshold=0.5))
     assert str(default_pipeline(breaker).explain()).splitlines() == [
-        "quotes: at most 3 s, at most 3 attempts a call",
+        "quotes: at most 3 s (blocking: without a limit), at most 3 attempts a call",
         "  deadline   3 s in all",
         "  retry      3 attempts of what is idempotent, 0.05 to 2 s apart, in all at most 20% of the calls and 3",
         "  breaker    opens at 50% failed or 50% slow of the last 100 calls",
@@ -425,3 +425,10 @@ def test_a_call_that_is_thrown_away_elsewhere_is_left_quietly() -> None:
     held = contextvars.copy_context().run(lambda: Held(Pipeline(Retry()).call(gate)))
     held.closed()
     assert remaining() == inf
+
+
+def test_classes_without_a_limit_are_named() -> None:
+    """What the most seconds do not hold for: the worst case is nobody's guess."""
+    explained = Pipeline(Deadline({"read": 3, "write": 5}), Timeout({"read": 1, "admin": 2})).explain()
+    assert (explained.bound.seconds, explained.unlimited) == (5, ("blocking", "stream"))
+    assert str(explained).startswith("call: at most 5 s (blocking, stream: without a limit), ")

@@ -110,7 +110,7 @@ def test_a_pipeline_is_shown_as_it_will_run(write: Write) -> None:
     shown = [" ".join(line.split()) for line in program("check", path).stdout.splitlines()]
     assert shown[2:7] == [
         "cache (memory): retry > breaker > timeout > call",
-        "cache: at most 21.65 s, at most 3 attempts a call",
+        "cache: at most 21.65 s (blocking: without a limit), at most 3 attempts a call",
         "retry 3 attempts of what is idempotent, 0.05 to 2 s apart, in all at most 20% of the calls and 3",
         "breaker opens at 50% failed or 50% slow or 7 failed in a row of the last 50 calls",
         "timeout 0.5 s an attempt",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from switchgear import Criticality, Fallback, Level, Retry, State, Switchgear, Verdict
+from switchgear import Adaptive, Criticality, Fallback, Hedge, Level, Retry, State, Switchgear, Verdict
 from switchgear._gear_config import GearConfig
 from switchgear._group import MOST_DOMAINS
 from switchgear._plugins import PluginInfo, PluginState
@@ -249,15 +249,24 @@ async def test_what_strategies_have_counted() -> None:
         assert await service.run(operation, "", down) == "instead"
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(service.run, operation, "", anyio.sleep_forever)
-        await until(lambda: read(recorder, "bulkhead_in_flight") == {("it",): 1})
+        await until(lambda: read(recorder, "bulkhead_in_flight") == {("it", "bulkhead"): 1})
         assert await service.run(operation, "", down) == "instead"
         tasks.cancel_scope.cancel()
-    assert read(recorder, "bulkhead_in_flight") == {("it",): 0}
+    assert read(recorder, "bulkhead_in_flight") == {("it", "bulkhead"): 0}
     assert read(recorder, "limit_refused") == {("it", "bulkhead"): 1}
     assert read(recorder, "fallback_calls") == {("it", "value"): 6, ("it", "stale"): 0, ("it", "function"): 0}
     retried, denied = read(recorder, "retry_attempts")["it",], read(recorder, "retry_denied")["it",]
     assert (retried + denied, denied > 0) == (5, True)
     assert 0 < read(recorder, "retry_budget")["it",] < 1
+
+
+def test_two_strategies_of_a_kind_are_told_apart() -> None:
+    """A bulkhead inside an adaptive limit, each has a series of its own; no series is there twice."""
+    pipeline = (Retry(), Hedge(delay=1.0), Adaptive(maximum=20), Bulkhead(3))
+    recorder = Recorder(Board("it", pipeline=pipeline).gear, durations=False)
+    assert read(recorder, "bulkhead_in_flight").keys() == {("it", "adaptive"), ("it", "bulkhead")}
+    assert read(recorder, "bulkhead_limit")["it", "bulkhead"] == 3
+    assert read(recorder, "retry_budget").keys() == {("it",)}  # a hedge is paid from the budget of the retries
 
 
 @pytest.mark.anyio
@@ -271,7 +280,7 @@ async def test_what_chaos_did_and_what_a_bulkhead_allows() -> None:
         await board.service().run(Operation(name="toy.get"), "", anyio.sleep_forever)
     bulkhead.resize(5)
     assert read(recorder, "chaos_injections") == {("it", "outcome"): 2}
-    assert read(recorder, "bulkhead_limit") == {("it",): 5}
+    assert read(recorder, "bulkhead_limit") == {("it", "bulkhead"): 5}
 
 
 def test_plugins_that_the_configuration_names() -> None:

@@ -385,6 +385,32 @@ def test_it_is_exercised_while_all_is_well(backend: str, caplog: pytest.LogCaptu
 
 
 @each_backend
+def test_it_never_reaches_what_the_failed_service_requires(backend: str) -> None:
+    """Nor what that requires in turn: when they fail, so does the service, and the fallback would with it. This shows in
+    an exercise, while all is well.
+    """
+    gear = Switchgear()
+    fallbacks: dict[str, Fallback] = {}
+    clients: dict[str, Client] = {}
+    for name in ("network", "db", "other"):
+        clients[name] = gear.guard(Client(), backend_of(), name=name)
+    for name, client in clients.items():
+        fallbacks[name] = Fallback(function=client.get, canary=1)
+        gear.guard(Client(), backend_of(), name=f"orders-{name}", pipeline=[fallbacks[name]])
+    gear.degradation.declare({"db": ["network"], **{f"orders-{name}": ["db"] for name in clients}})
+
+    async def main() -> None:
+        for name in clients:
+            await gear.service(f"orders-{name}").run(Operation(name="orders.get"), "", anyio.lowlevel.checkpoint)
+
+    run(main, backend=backend)
+    assert {name: bool(client.happened) for name, client in clients.items()} == {
+        "network": False, "db": False, "other": True
+    }  # fmt: skip
+    assert [fallbacks[name].counts()["exercises_failed"] for name in clients] == [1, 1, 0]
+
+
+@each_backend
 def test_an_exercise_shows_that_it_touches_what_it_stands_in_for(backend: str) -> None:
     """In good weather, when it costs nothing."""
     gear = Switchgear()

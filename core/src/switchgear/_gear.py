@@ -220,6 +220,8 @@ class Switchgear:
         guarded: ClientT = service.backend.guard(client, service)
         if service.pipeline is not None:
             service.pipeline.refusal, service.pipeline.timed_out = service.refusal, service.timed_out
+            manager, name = self.degradation, service.name  # not this gear: a client would keep it alive
+            service.pipeline.ancestry = lambda: manager.graph.ancestors(name)
         service.adopt(guarded)
         if service.name not in self._services:
             self._services[service.name] = service

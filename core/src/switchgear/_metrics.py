@@ -97,20 +97,20 @@ HEDGES_WON = Metric(
 BULKHEAD_IN_FLIGHT = Metric(
     name="bulkhead_in_flight",
     kind="gauge",
-    help="Calls inside the bulkhead.",
-    labels=("service",),
+    help="Calls inside the bulkhead, fixed or adaptive.",
+    labels=("service", "strategy"),
 )
 BULKHEAD_WAITING = Metric(
     name="bulkhead_waiting",
     kind="gauge",
     help="Calls that wait for a place in the bulkhead.",
-    labels=("service",),
+    labels=("service", "strategy"),
 )
 BULKHEAD_LIMIT = Metric(
     name="bulkhead_limit",
     kind="gauge",
     help="Calls that may be inside the bulkhead at once; an adaptive one finds it out.",
-    labels=("service",),
+    labels=("service", "strategy"),
 )
 LIMIT_REFUSED = Metric(
     name="limit_refused",

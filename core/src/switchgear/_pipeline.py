@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial, wraps
 from math import inf
-from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast, get_args
 
 from switchgear._bus import Bus
 from switchgear._call import Call
@@ -17,7 +17,7 @@ from switchgear._decorate import body_of, is_coroutine_function
 from switchgear._errors import CallNotPermitted, CallTimedOut, ConfigurationError
 from switchgear._order import check_order
 from switchgear._permit import Permit
-from switchgear._spec import Operation
+from switchgear._spec import Operation, OperationClass
 from switchgear._verdict import Classify, Verdict, unknown_is_failure
 
 P = ParamSpec("P")
@@ -50,6 +50,8 @@ class Strategy(ABC):
     inside: ClassVar[str] = "retry"
     #: What outcomes mean, where a strategy knows better than that every exception is a failure.
     classify: Classify | None = None
+    #: The classes of operations whose time it limits.
+    limited: Collection[str] = ()
 
     @abstractmethod
     def __call__(self, next: Next, /) -> Next:  # noqa: A002 - it is what it is
@@ -81,15 +83,20 @@ class Strategy(ABC):
 
 
 class Explanation(NamedTuple):
-    """The stack as it runs, outermost first, and the most that a call costs."""
+    """The stack as it runs, outermost first, and the most that a call costs; calls of the classes that are `unlimited`
+    may take longer.
+    """
 
     name: str
     strategies: tuple[tuple[str, str], ...]
     bound: Bound
+    unlimited: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         seconds, attempts = self.bound.seconds, self.bound.attempts
         most = f"at most {seconds:g} s" if seconds < inf else "without a limit of time"
+        if seconds < inf and self.unlimited:
+            most += f" ({', '.join(self.unlimited)}: without a limit)"
         lines = [f"{self.name}: {most}, at most {attempts} attempt{'' if attempts == 1 else 's'} a call"]
         lines += [f"  {name:<10} {described}".rstrip() for name, described in (*self.strategies, ("call", ""))]
         return "\n".join(lines)
@@ -133,6 +140,8 @@ class Pipeline:
         self.bus = bus or Bus()
         #: A permit, if the calls are a guard's, for who comes between it and the pipeline.
         self.covering: Callable[[Operation, str], AbstractContextManager[Permit | None]] = _uncovered
+        #: The services that those calls need beside this one; a fallback must not need them too.
+        self.ancestry: Callable[[], Iterable[str]] = tuple
         #: By what limits of an attempt's time are stretched: more than 1 while the fault may be on this side.
         self.patience = 1.0
         check_order([strategy.name for strategy in strategies])
@@ -212,7 +221,10 @@ class Pipeline:
 
     def explain(self) -> Explanation:
         """The stack as it runs, with the most time and attempts that a call may cost."""
-        return Explanation(self.name, tuple((each.name, each.describe()) for each in self.strategies), self.bound)
+        limited = {klass for strategy in self.strategies for klass in strategy.limited}
+        unlimited = tuple(klass for klass in get_args(OperationClass) if klass not in limited)
+        described = tuple((each.name, each.describe()) for each in self.strategies)
+        return Explanation(self.name, described, self.bound, unlimited)
 
     def saturations(self) -> Mapping[str, float]:
         """How full each of its strategies is, of those that can be full."""

@@ -144,9 +144,9 @@ _PIPELINE = Row(
         _lines("Retry budget left", (gauge(metrics.RETRY_BUDGET, _THIS), "budget"), unit="percentunit", most=1.0),
         _lines(
             "Bulkhead",
-            (gauge(metrics.BULKHEAD_IN_FLIGHT, _THIS), "inside"),
-            (gauge(metrics.BULKHEAD_WAITING, _THIS), "waiting"),
-            (gauge(metrics.BULKHEAD_LIMIT, _THIS), "limit"),
+            (gauge(metrics.BULKHEAD_IN_FLIGHT, _THIS, by="strategy"), "{{strategy}}: inside"),
+            (gauge(metrics.BULKHEAD_WAITING, _THIS, by="strategy"), "{{strategy}}: waiting"),
+            (gauge(metrics.BULKHEAD_LIMIT, _THIS, by="strategy"), "{{strategy}}: limit"),
         ),
         _lines(
             "Refused by limits",

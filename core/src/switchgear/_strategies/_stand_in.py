@@ -23,7 +23,9 @@ _EXERCISE = 1.0
 
 @dataclass(eq=False)
 class StandIn:
-    """Calls `function` with the arguments of the call. It may not touch what has failed: those calls are refused."""
+    """Calls `function` with the arguments of the call. It may touch neither what has failed nor what that cannot be without:
+    those calls are refused.
+    """
 
     function: Callable[..., Any]
     #: The share of the calls that it is exercised with.
@@ -66,6 +68,7 @@ class StandIn:
         if isinstance(exc, CallNotPermitted):
             failed.add((exc.breaker, exc.domain))
         names = [f"{service}[{domain}]" if domain else service for service, domain in failed]
+        names += call.pipeline.ancestry()
         args, keywords = call.arguments or ((), {})
         call.leave()  # it is over; what comes now is made inside the call further out, with the time that one has
         with forbidding(dict.fromkeys(names, f"this is part of {self.name}, the fallback for it")):

@@ -31,6 +31,7 @@ class Deadline(Strategy):
 
     def __post_init__(self) -> None:
         self._limits = by_class(self.seconds, "seconds")
+        self.limited = self._limits.keys()
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
         expiry = Expiry(whole=True)

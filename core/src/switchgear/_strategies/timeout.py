@@ -28,6 +28,7 @@ class Timeout(Strategy):
 
     def __post_init__(self) -> None:
         self._limits = by_class(self.seconds, "seconds")
+        self.limited = self._limits.keys()
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
         limits, expiry = self._limits, Expiry(whole=False)

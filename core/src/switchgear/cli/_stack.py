@@ -24,7 +24,10 @@ def names(explained: Explanation | None) -> list[str]:
 
 
 def most_as_json(explained: Explanation | None) -> dict[str, Any] | None:
-    """Seconds and attempts of a call, and seconds of an attempt; null where there is no limit, or no pipeline."""
+    """Seconds and attempts of a call, and seconds of an attempt; null where there is no limit, or no pipeline. The
+    seconds do not hold for operations of the classes that are unlimited.
+    """
     if explained is None:
         return None
-    return {key: None if value == inf else value for key, value in explained.bound._asdict().items()}
+    most = {key: None if value == inf else value for key, value in explained.bound._asdict().items()}
+    return {**most, "unlimited": list(explained.unlimited)}

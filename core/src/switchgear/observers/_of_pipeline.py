@@ -50,7 +50,7 @@ def counted(strategy: Strategy, service: str) -> Iterator[tuple[Metric, Labels, 
     for what, metric in _KNOWN.get(strategy.name, {}).items():
         if what not in counts:
             continue
-        if metric is metrics.LIMIT_REFUSED:
+        if "strategy" in metric.labels:  # a service may have both a bulkhead and an adaptive one
             labels: Labels = service, strategy.name
         elif metric in {metrics.FALLBACK_CALLS, metrics.CHAOS_INJECTIONS}:
             labels = service, what
