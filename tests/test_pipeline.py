@@ -429,6 +429,7 @@ def test_a_call_that_is_thrown_away_elsewhere_is_left_quietly() -> None:
 
 def test_classes_without_a_limit_are_named() -> None:
     """What the most seconds do not hold for: the worst case is nobody's guess."""
+    # A write may take all of the deadline, for no attempt of it is limited.
     explained = Pipeline(Deadline({"read": 3, "write": 5}), Timeout({"read": 1, "admin": 2})).explain()
     assert (explained.bound.seconds, explained.unlimited) == (5, ("blocking", "stream"))
     assert str(explained).startswith("call: at most 5 s (blocking, stream: without a limit), ")

@@ -386,8 +386,8 @@ def test_it_is_exercised_while_all_is_well(backend: str, caplog: pytest.LogCaptu
 
 @each_backend
 def test_it_never_reaches_what_the_failed_service_requires(backend: str) -> None:
-    """Nor what that requires in turn: when they fail, so does the service, and the fallback would with it. This shows in
-    an exercise, while all is well.
+    """Nor what that requires in turn: when they fail, so does the service, and the fallback would too. This shows in an
+    exercise, while all is well.
     """
     gear = Switchgear()
     fallbacks: dict[str, Fallback] = {}

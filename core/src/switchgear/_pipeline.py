@@ -50,7 +50,7 @@ class Strategy(ABC):
     inside: ClassVar[str] = "retry"
     #: What outcomes mean, where a strategy knows better than that every exception is a failure.
     classify: Classify | None = None
-    #: The classes of operations whose time it limits.
+    #: The classes of operations whose time it limits; empty for one that limits no time.
     limited: Collection[str] = ()
 
     @abstractmethod
@@ -221,10 +221,21 @@ class Pipeline:
 
     def explain(self) -> Explanation:
         """The stack as it runs, with the most time and attempts that a call may cost."""
-        limited = {klass for strategy in self.strategies for klass in strategy.limited}
-        unlimited = tuple(klass for klass in get_args(OperationClass) if klass not in limited)
         described = tuple((each.name, each.describe()) for each in self.strategies)
-        return Explanation(self.name, described, self.bound, unlimited)
+        bounds = {klass: self._bound_of(klass) for klass in get_args(OperationClass)}
+        limited = [bound for bound in bounds.values() if bound.seconds < inf]
+        if not limited:
+            return Explanation(self.name, described, self.bound)
+        unlimited = tuple(klass for klass, bound in bounds.items() if bound.seconds == inf)
+        return Explanation(self.name, described, max(limited), unlimited)
+
+    def _bound_of(self, klass: str) -> Bound:
+        """Without the limits that are for other classes of operations."""
+        bound = Bound()
+        for strategy in reversed(self.strategies):
+            if not strategy.limited or klass in strategy.limited:
+                bound = strategy.bound(bound)
+        return bound
 
     def saturations(self) -> Mapping[str, float]:
         """How full each of its strategies is, of those that can be full."""

@@ -23,7 +23,7 @@ _EXERCISE = 1.0
 
 @dataclass(eq=False)
 class StandIn:
-    """Calls `function` with the arguments of the call. It may touch neither what has failed nor what that cannot be without:
+    """Calls `function` with the arguments of the call. It may touch neither what has failed nor what that requires:
     those calls are refused.
     """
 

@@ -29,9 +29,9 @@ class Fallback(Strategy):
     was refused; `on` names exceptions instead, and `operations` restricts it to some. If nothing helps, the error is
     raised that the call ended with. `with degraded() as answers:` tells callers which results are not the backend's.
 
-    While `function` runs, neither what has failed is called nor what that requires (`requires` of a service): such calls
-    are refused. And so that nobody finds out in an outage that it does not work, it is exercised with a share of the
-    calls that succeed, `canary`.
+    While `function` runs, neither what has failed is called nor what that requires, as the configuration says: such
+    calls are refused. And so that nobody finds out in an outage that it does not work, it is exercised with a share of
+    the calls that succeed, `canary`.
     """
 
     name: ClassVar[str] = "fallback"
