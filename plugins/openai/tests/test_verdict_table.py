@@ -275,9 +275,9 @@ async def test_an_expired_certificate(touchy: Witness) -> None:
     authority.configure_trust(trusting)
 
     async def shake_hands(connected: SocketStream) -> None:
-        with suppress(ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream):
-            await TLSStream.wrap(connected, server_side=True, ssl_context=context)
-        await connected.aclose()
+        async with connected:
+            with suppress(ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream):
+                await TLSStream.wrap(connected, server_side=True, ssl_context=context)
 
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     url = f"https://127.0.0.1:{dict(listener.extra_attributes)[SocketAttribute.local_port]()}/v1"
