@@ -1,7 +1,7 @@
 """Run a plugin's conformance suite, and sum up.
 
 A suite is a subclass of Conformance in a test_conformance.py. It is looked for in the paths that are given; if none is,
-below the current directory, and in the sources of a plugin whose installation is editable.
+in the sources of a plugin whose installation is editable, and of any other below the current directory.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--badge", type=Path, help="write a badge into this file (an endpoint for shields.io)")
     parser.add_argument("path", nargs="*", type=Path, help="a suite, or a folder that has it")
     given = parser.parse_args(arguments)
-    places = given.path or [Path(), *_sources(given.plugin)]
+    places = given.path or _sources(given.plugin) or [Path()]
     files = sorted({file.resolve() for place in places for file in _suites(place)})
     with TemporaryDirectory() as folder:
         summary, said = _run(given.plugin, files, Path(folder, "summary.json"), quiet=given.json)
-    if summary is None or not summary["passed"] + len(summary["failed"]):
+    if summary is None or not summary["checks"]:
         looked = ", ".join(str(place.resolve()) for place in places)
         print(  # noqa: T201
             f"{said}There is no suite of the plugin {given.plugin!r} in a {_FILE} in {looked}. "
@@ -76,11 +76,12 @@ def _spreads() -> bool:
 def _suites(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
-    return [
-        path
-        for path in place.rglob(_FILE)
-        if not any(part.startswith(_ELSEWHERE) for part in path.relative_to(place).parts)
-    ]
+    found: list[Path] = []
+    for folder, folders, files in os.walk(place):  # which passes over folders that vanish meanwhile
+        folders[:] = [name for name in folders if not name.startswith(_ELSEWHERE)]
+        if _FILE in files:
+            found.append(Path(folder, _FILE))
+    return found
 
 
 def _sources(plugin: str) -> list[Path]:
