@@ -21,7 +21,7 @@ SUITE = Suite(
     parts=("tests", "pyproject.toml", "scripts", "examples", "README.md"),
     prepare=_nothing,
     options=(
-        *("-p", "anyio", "-p", "pytest_asyncio.plugin", "-p", "xdist", "-p", "inline_snapshot"),
+        *("-p", "anyio.pytest_plugin", "-p", "pytest_asyncio.plugin", "-p", "xdist", "-p", "inline_snapshot"),
         *("-q", "-o", "addopts=", "-n", "2", "--continue-on-collection-errors"),
     ),
     whole=("tests", "--ignore=tests/api_resources"),
