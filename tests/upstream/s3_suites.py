@@ -75,8 +75,8 @@ SUITES = (
         parts=("tests", "scripts", "pyproject.toml", "CHANGES.rst"),
         prepare=_moto,
         options=(
-            *("-p", "anyio.pytest_plugin", "-p", "pytest_mock", "-p", "xdist", "-p", "upstream_loopback"),
-            *("-q", "-n", "2", "--dist", "worksteal"),
+            *("-p", "anyio.pytest_plugin", "-p", "pytest_mock", "-p", "time_machine", "-p", "xdist"),
+            *("-p", "upstream_loopback", "-q", "-n", "2", "--dist", "worksteal"),
             # Not those that want AWS itself.
             *("-m", "not localonly", "--http-backend=all"),
         ),
@@ -85,7 +85,7 @@ SUITES = (
         least_guarded=0.4,
         requirements=(
             *("aiobotocore[httpx2]==3.10.0", "botocore==1.43.117", "boto3==1.43.117", "s3transfer==0.19.3"),
-            *("pytest==9.0.3", "pytest-mock==3.17.0", "dill==0.4.1", "docker==7.2.0", "packaging"),
+            *("pytest==9.0.3", "pytest-mock==3.17.0", "dill==0.4.1", "docker==7.2.0"),
             *("time-machine==3.6.0", "tiny-proxy==0.3.0", "trustme==1.2.1"),
             "moto[server,s3,sqs,awslambda,dynamodb,cloudformation,sns,batch,ec2,rds]==5.2.5",
         ),
