@@ -27,7 +27,7 @@ async def proxies() -> AsyncGenerator[dict[str, FaultProxy]]:
 
 @pytest.fixture
 async def client(gear: Switchgear, proxies: dict[str, FaultProxy]) -> AsyncGenerator[acme.Client]:
-    async with acme.connect(acme.Settings(port=proxies["acme"].port, timeout=0.2)) as client:
+    async with acme.connect(acme.Settings(port=proxies["acme"].port, timeout=0.5)) as client:
         yield gear.guard(client, acme.ACME, name="acme")
 
 
