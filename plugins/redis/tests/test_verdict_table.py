@@ -10,6 +10,8 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
 import anyio
@@ -19,7 +21,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 
-from plugins.redis.tests.support import LASTING, VERSION, Witness, bare, outcome
+from plugins.redis.tests.support import LASTING, TOUCHY, VERSION, Witness, bare, outcome
 from plugins.redis.tests.wire import Reply, Wire, error
 from switchgear import CallNotPermitted, Verdict
 from switchgear.testing import FaultProxy, ValkeyServer
@@ -28,6 +30,9 @@ pytestmark = pytest.mark.anyio
 
 SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED, Verdict.IGNORED
 BROKEN = FAILURE.everywhere()
+
+#: A certificate with its key, good for the first day of 2020 and signed by itself.
+EXPIRED = Path(__file__).with_name("expired.pem")
 
 PATIENT = replace(LASTING, consecutive_failures=100)
 
@@ -261,9 +266,27 @@ async def test_what_a_server_of_its_own_does(row: str, witness: Witness, below: 
 
 
 async def test_no_tls(witness: Witness, below: Below) -> None:
-    """A TLS handshake that fails, as with an expired certificate: nothing can be said to that server."""
+    """A TLS handshake that fails: nothing can be said to that server."""
     async with Wire(Reply()) as wire, once(port=wire.port, ssl=True, socket_timeout=2) as client:
         await judged(client, get, redis_errors.ConnectionError, BROKEN, witness, below)
+
+
+async def test_an_expired_certificate(witness: Witness, below: Below) -> None:
+    """Of an authority that the client trusts: its date alone is wrong. Nothing is said to that server either, and of
+    redis-py's ten retries, which cannot mend it, the breaker leaves as many as it takes to open."""
+    tls = SSLContext(PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(EXPIRED)
+    async with (
+        Wire(Reply(b"+PONG\r\n"), tls=tls) as wire,
+        once(port=wire.port, ssl=True, ssl_ca_certs=str(EXPIRED)) as client,
+        bare(wire.port, ssl=True, ssl_ca_certs=str(EXPIRED)) as persistent,
+    ):
+        await judged(client, get, redis_errors.ConnectionError, BROKEN, witness, below)
+        assert "certificate has expired" in str(below.exceptions[0][0])
+        own = Witness()
+        assert isinstance(await outcome(get(own.guard(persistent, TOUCHY))), redis.ConnectionError)
+        assert isinstance(await outcome(get(persistent)), CallNotPermitted)
+        assert wire.commands == []
 
 
 @pytest.mark.parametrize("blocking", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from ssl import SSLContext
 from typing import Self
 
 
@@ -21,15 +22,20 @@ def error(text: str) -> Reply:
 
 
 class Wire:
-    """Serves at `port`; what clients say to get to know it is answered as by a server in good health."""
+    """Serves at `port`; what clients say to get to know it is answered as by a server in good health, what is in
+    `answers` as that says, and all else by `reply`.
+    """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, answers: dict[bytes, bytes] | None = None, tls: SSLContext | None = None) -> None:
         self.reply = reply
+        self.answers = answers or {}
+        self.commands: list[bytes] = []  # that it got, without those
+        self._tls = tls
         self.accepted = 0  # connections, ever
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -48,9 +54,14 @@ class Wire:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while command := await _command(reader):
-                if command[0].upper() in {b"HELLO", b"CLIENT", b"SELECT"}:
+                name = command[0].upper()
+                if name in {b"HELLO", b"CLIENT", b"SELECT", b"READONLY"}:
                     writer.write(b"+OK\r\n")
                     continue
+                if name in self.answers:
+                    writer.write(self.answers[name])
+                    continue
+                self.commands.append(name)
                 writer.write(self.reply.sent)
                 await writer.drain()
                 if self.reply.then == "stall":

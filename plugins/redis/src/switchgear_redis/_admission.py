@@ -37,6 +37,8 @@ class Guard:
         self.domains = f"{address}/read", f"{address}/write"
         self.socket_timeout = socket_timeout or inf
         self.warned = False
+        # How often a cluster's client has closed all connections to it, and whether it is about to.
+        self.cut = self.cutting = 0
         # What is counted on every command; the rest is rare.
         self.hits, self.misses = service.counter("hits"), service.counter("misses")
         self.pipeline_commands = service.histogram("pipeline_commands")
@@ -99,6 +101,11 @@ class Admission:
             self.permit.succeed()
         else:
             self._failed(self.permit, exc)
+
+    def give_back(self) -> None:
+        """What happened says nothing about the server."""
+        if self.permit is not None:
+            self.permit.release()
 
     def attempt_failed(self, error: Exception) -> None:
         """One of redis-py's attempts failed; the operation may go on."""

@@ -6,21 +6,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from redis.asyncio.cluster import ClusterNode, ClusterPipeline, NodesManager, RedisCluster
+from redis.exceptions import ClusterError, RedisClusterException
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from switchgear.spi import CallNotPermitted, Service
-from switchgear_redis._admission import Guard
+from switchgear_redis._admission import Admission, Guard
 from switchgear_redis._adopt import adopt
+from switchgear_redis._classify import classify
 from switchgear_redis._client import PIPED, count_lookup, count_pipeline
 from switchgear_redis._commands import CONNECT, Command, command_of, pipeline_of
 from switchgear_redis._pool import RefusableBackoff, with_backoff
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import Connection
+
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -30,6 +37,29 @@ class Refused(Exception):
     def __init__(self, refusal: CallNotPermitted) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
+
+
+#: How nodes have failed in the operation that this task is in.
+_raised: ContextVar[list[Exception] | None] = ContextVar("switchgear_redis_raised", default=None)
+
+
+async def refusable(attempt: Coroutine[Any, Any, T]) -> T:
+    """One operation, round all of redis-py's loops. It fails with what a node raised, even if redis-py would have tried
+    again and was refused; with the refusal, if that is all there is."""
+    raised: list[Exception] = []
+    token = _raised.set(raised)
+    try:
+        return await attempt
+    except (Refused, RedisClusterException) as error:
+        carrier = error if isinstance(error, Refused) else error.__cause__  # no node could be asked for the topology
+        told = error if not isinstance(carrier, Refused) else raised[-1] if raised else carrier.refusal
+    finally:
+        _raised.reset(token)
+        raised.clear()  # with their frames
+    try:
+        raise told  # out here, where it keeps the context that it has
+    finally:
+        del told
 
 
 class GuardedNode(ClusterNode):
@@ -53,7 +83,7 @@ class GuardedNode(ClusterNode):
             admission = guard.admit(command, args)
         except CallNotPermitted as refusal:
             raise Refused(refusal) from None
-        with admission:
+        with admission, self._told(admission):
             reply = await super().execute_command(*args, **kwargs)
         if command.lookup:
             count_lookup(guard, command, reply)
@@ -65,12 +95,34 @@ class GuardedNode(ClusterNode):
             admission = guard.admit(pipeline_of(known))
         except CallNotPermitted as refusal:
             raise Refused(refusal) from None
-        with admission:
+        with admission, self._told(admission):
             failed = await super().execute_pipeline(commands)
             replies = [command.result for command in commands]
             admission.look_into(replies)
         count_pipeline(guard, known, replies)
         return failed
+
+    @contextmanager
+    def _told(self, admission: Admission) -> Generator[None]:
+        """Keep the node's failure for whoever waits at the end of redis-py's loops."""
+        cut = self.guard.cut
+        try:
+            yield
+        except Exception as error:
+            if (self.guard.cut != cut or self.guard.cutting) and isinstance(error, RedisConnectionError):
+                # By redis-py itself, with commands under way, in order to look at the topology anew. It tries again.
+                admission.give_back()
+            elif classify(error).name == "FAILURE" and (raised := _raised.get()) is not None:
+                raised.append(error)
+            raise
+
+    async def disconnect(self) -> None:
+        self.guard.cutting += 1
+        try:
+            await super().disconnect()
+        finally:
+            self.guard.cutting -= 1
+            self.guard.cut += 1
 
     def acquire_connection(self) -> Connection:
         if self.guard.current() is None:
@@ -92,19 +144,24 @@ class GuardedNodesManager(NodesManager):
 
 
 class GuardedCluster(RedisCluster):
-    """Gives refusals back their own type at the end of redis-py's loops."""
+    """The client: its commands, and what comes of them at the end of redis-py's loops."""
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         service = service_of(self)
         if service.pipeline is None or (operation := command_of(args).operation).klass not in PIPED:
-            return self._execute_refusable(*args, **kwargs)
-        return service.run(operation, "", partial(self._execute_refusable, *args, **kwargs))
+            return refusable(super().execute_command(*args, **kwargs))
+        execute = super().execute_command
+        return service.run(operation, "", lambda: refusable(execute(*args, **kwargs)))
 
-    async def _execute_refusable(self, *args: Any, **kwargs: Any) -> Any:
+    async def _execute_command(self, target_node: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            return await super().execute_command(*args, **kwargs)
-        except Refused as carrier:
-            raise carrier.refusal from None
+            return await super()._execute_command(target_node, *args, **kwargs)
+        except ClusterError as error:
+            if type(error) is ClusterError:  # sent in circles: no node failed, and yet nobody serves
+                guard, command = target_node.guard, command_of(args)
+                with suppress(CallNotPermitted):
+                    guard.service.admit(command.operation, guard.domains[command.writes]).fail(error)
+            raise
 
     def pipeline(self, *args: Any, **kwargs: Any) -> ClusterPipeline:
         return adopt(super().pipeline(*args, **kwargs), GuardedClusterPipeline)
@@ -123,25 +180,29 @@ class GuardedClusterPipeline(ClusterPipeline):
             strategy = pipeline._execution_strategy
             service, queue = service_of(self.cluster_client), strategy._command_queue
         commands = [command_of(command.args) for command in queue]
-        attempt = partial(self._execute_refusable, strategy, commands, args, kwargs)
+
+        def attempt() -> Coroutine[Any, Any, list[Any]]:
+            return refusable(self._execute_admitted(strategy, commands, args, kwargs))
+
         if service.pipeline is None or getattr(strategy, "_watching", False):
             return await attempt()
         # It forgets its commands when it has sent them, so there is nothing to try again with.
         return await service.run(replace(pipeline_of(commands).operation, idempotent=False), "", attempt)
 
-    async def _execute_refusable(
+    async def _execute_admitted(
         self, strategy: Any, commands: list[Command], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> list[Any]:
         slots = getattr(strategy, "_pipeline_slots", None)  # a transaction's
+        if not slots:
+            return await super().execute(*args, **kwargs)
+        node: Any = self.cluster_client.nodes_manager.get_node_from_slot(min(slots), read_from_replicas=False)
         try:
-            if not slots:
-                return await super().execute(*args, **kwargs)
-            node: Any = self.cluster_client.nodes_manager.get_node_from_slot(min(slots), read_from_replicas=False)
-            with node.guard.admit(pipeline_of(commands), finishing=strategy._watching) as admission:
-                replies = await super().execute(*args, **kwargs)
-                admission.look_into(replies)
-        except Refused as carrier:
-            raise carrier.refusal from None
+            admission = node.guard.admit(pipeline_of(commands), finishing=strategy._watching)
+        except CallNotPermitted as refusal:
+            raise Refused(refusal) from None
+        with admission:
+            replies = await super().execute(*args, **kwargs)
+            admission.look_into(replies)
         count_pipeline(node.guard, commands, replies)
         return replies
 
