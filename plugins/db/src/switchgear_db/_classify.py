@@ -109,6 +109,8 @@ def classify(exc: BaseException) -> Verdict:
     if type(orig).__module__ == "sqlalchemy.exc":  # without a driver's error inside
         return Verdict.IGNORED  # it is about this process: an exhausted pool, a closed result
     kinds = {kind.__name__ for kind in type(orig).__mro__}
+    if isinstance(orig, OSError):  # first, since a certificate that is refused is also a ValueError
+        return _GONE
     if isinstance(orig, _MISTAKES) or kinds & _MISUSE:
         return Verdict.IGNORED
-    return _GONE if isinstance(orig, OSError) or "OperationalError" in kinds else Verdict.FAILURE
+    return _GONE if "OperationalError" in kinds else Verdict.FAILURE
