@@ -119,7 +119,7 @@ BACKEND: Backend[AsyncOpenAI, OpenAISettings] = Backend(
         probe_timeout=60.0,
         max_wait_in_half_open=120.0,
     ),
-    sdk="openai>=3.14",
+    sdk="openai>=3.34",
 )
 
 
