@@ -33,6 +33,8 @@ async def test_on_a_good_day(customer: httpx.AsyncClient, events: Events) -> Non
 async def test_without_the_cache(customer: httpx.AsyncClient, fault: Fault, events: Events) -> None:
     """Pages come from the database, orders are taken; what sells best is not known, and soon not asked for."""
     await fault("cache", "refuse")
+    assert (await customer.get("/bestsellers")).json() == []
+    assert not events.refused  # so far
     while not events.refused:
         assert (await customer.get("/products/1")).json()["name"] == "Lamp 1"
         assert (await order(customer))["priced_by"] == "carrier"

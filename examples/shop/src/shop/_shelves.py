@@ -71,6 +71,9 @@ class Shelves:
         return True
 
     async def bestsellers(self) -> list[int]:
-        """The products that sell best."""
-        found: list[Any] = await self._cache.zrevrange(_SALES, 0, 2)
+        """The products that sell best; none are known while the cache does not answer."""
+        try:
+            found: list[Any] = await self._cache.zrevrange(_SALES, 0, 2)
+        except RedisError:
+            return []
         return [int(product) for product in found]
