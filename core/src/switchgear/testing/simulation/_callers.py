@@ -33,6 +33,8 @@ class Caller:
         self._rng = rng
         self._trace = trace
         self.stopped = False
+        self.paused = False
+        self.calling = False
         self.pace = 1.0  #: pauses are so many times as long
         self.calls = 0
 
@@ -40,7 +42,10 @@ class Caller:
         """Until stopped, and no call is under way."""
         while not self.stopped:
             await anyio.sleep(self.pace * self._rng.expovariate(1 / self._traffic.pause))
-            await self._call()
+            if not self.paused:
+                self.calling = True
+                await self._call()
+                self.calling = False
 
     async def _call(self) -> None:
         rng, traffic = self._rng, self._traffic
