@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -27,7 +27,7 @@ class Panel:
     """Lines over the same seconds: name -> a value for each second. Values above `most` are cut off."""
 
     title: str
-    lines: dict[str, Sequence[float]]
+    lines: Mapping[str, Sequence[float]]
     most: float
     unit: str
 

@@ -1,4 +1,4 @@
-"""Draws what each strategy does to latency and load: `python -m docs.simulate_strategies`, a few seconds.
+"""A minute of calls through strategies, for the pictures of docs/strategies.
 
 The strategies are the real ones, round calls to a modelled backend: twelve workers, a line before them, work of varying
 length that is done whether or not somebody still waits for it. Callers come whether or not it keeps up, and give up
@@ -10,34 +10,30 @@ after five seconds. Time is virtual and chance is seeded, so the pictures are th
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
-from pathlib import Path
 
 import anyio
 
-from docs.chart import Panel, chart
-from switchgear import (
-    Adaptive,
-    Bulkhead,
-    CallNotPermitted,
-    LimitExceeded,
-    Pipeline,
-    RateLimit,
-    Strategy,
-    Throttle,
-    Verdict,
-)
+from switchgear import CallNotPermitted, CallTimedOut, LimitExceeded, Pipeline, Strategy, Verdict
 from tests.virtual_time import run
 
-PICTURES = Path(__file__).parent / "strategies"
 SECONDS, FAULT, PATIENCE = 60, (15.0, 35.0), 5.0
 
 
 class TooMany(Exception):
     """A backend asks for less."""
+
+
+class Down(Exception):
+    """A backend does not serve."""
+
+
+def ails(now: float) -> bool:
+    """Whether the backend does at that second."""
+    return FAULT[0] <= now < FAULT[1]
 
 
 @dataclass
@@ -48,25 +44,32 @@ class Tally:
     sent: list[float] = field(default_factory=lambda: [0.0] * (SECONDS + 1))
     refused: list[float] = field(default_factory=lambda: [0.0] * (SECONDS + 1))
     failed: list[float] = field(default_factory=lambda: [0.0] * (SECONDS + 1))
+    timed_out: list[float] = field(default_factory=lambda: [0.0] * (SECONDS + 1))
+    under_way: list[float] = field(default_factory=lambda: [0.0] * (SECONDS + 1))
 
-    def p95(self) -> list[float]:
+    def p95(self, share: float = 0.95) -> list[float]:
         """Of the calls that came in each second, those among them who never had an answer included."""
-        return [sorted(these)[int(0.95 * len(these))] if these else 0.0 for these in self.latencies[:SECONDS]]
+        return [sorted(these)[int(share * len(these))] if these else 0.0 for these in self.latencies[:SECONDS]]
 
     def served(self) -> list[float]:
         """Calls that came in each second and had their answer in time."""
-        return [float(sum(latency < PATIENCE for latency in these)) for these in self.latencies[:SECONDS]]
+        answered = [float(sum(latency < PATIENCE for latency in these)) for these in self.latencies[:SECONDS]]
+        return [calls - late for calls, late in zip(answered, self.timed_out, strict=False)]
 
 
 @dataclass
 class Backend:
-    """Serves 120 calls a second, in a tenth of a second each. In the fault it is so many times as `slow`, or it is
-    `down` and turns all calls down. What is more than `limit` calls in a second it always turns down.
+    """Serves 120 calls a second, in a tenth of a second each. More than `limit` calls in a second it turns down. In
+    the fault it is so many times as `slow`; or it is `down` and turns all calls down; or it fails a share of the calls
+    (`flaky`), dawdles over it for a second and a half (`dawdles`), or answers it after ten (`hangs`).
     """
 
     slow: float = 1.0
     down: bool = False
     limit: float = inf
+    flaky: float = 0.0
+    hangs: float = 0.0
+    dawdles: float = 0.0
 
     def __post_init__(self) -> None:
         self._rng = random.Random(7)
@@ -78,21 +81,26 @@ class Backend:
         second = min(int(now), SECONDS)
         tally.sent[second] += 1
         self._calls[second] += 1
-        if self._calls[second] > self.limit or (self.down and _ails(now)):
+        if self._calls[second] > self.limit or (self.down and ails(now)):
             tally.failed[second] += 1
             await anyio.sleep(0.02)
             raise TooMany
         begun = max(now, heappop(self._free_at))
-        ended = begun + 0.1 * self._rng.lognormvariate(0, 0.4) * (self.slow if _ails(begun) else 1.0)
+        ended = begun + 0.1 * self._rng.lognormvariate(0, 0.4) * (self.slow if ails(begun) else 1.0)
         heappush(self._free_at, ended)
-        await anyio.sleep(ended - now)
+        luck = self._rng.random()
+        if ails(now) and luck < self.flaky:
+            await anyio.sleep(ended - now)
+            raise Down
+        lost = 10.0 if luck < self.hangs else 1.5 if luck < self.dawdles else 0.0
+        await anyio.sleep(ended - now + (lost if ails(now) else 0.0))
 
 
-def _ails(now: float) -> bool:
-    return FAULT[0] <= now < FAULT[1]
+#: Strategies for one run; made inside it, as some ask for the time.
+Make = Callable[[], Sequence[Strategy]]
 
 
-def simulate(backend: Backend, arrivals: Callable[[float], float], *strategies: Strategy) -> Tally:
+def simulate(backend: Backend, arrivals: Callable[[float], float], make: Make = tuple) -> Tally:
     """A minute of calls, so many a second by time."""
     tally, rng = Tally(), random.Random(3)
 
@@ -106,13 +114,19 @@ def simulate(backend: Backend, arrivals: Callable[[float], float], *strategies: 
         except LimitExceeded:
             tally.refused[int(came)] += 1
             return
-        except (CallNotPermitted, TooMany):
+        except CallTimedOut:
+            tally.timed_out[int(came)] += 1
+            latency = anyio.current_time() - start - came
+        except (CallNotPermitted, TooMany, Down):
             return
+        finally:
+            for second in range(int(came), min(int(anyio.current_time() - start), SECONDS)):
+                tally.under_way[second] += 1
         tally.latencies[int(came)].append(latency)
 
     async def main() -> None:
         start = anyio.current_time()
-        pipeline = Pipeline(*strategies, classify=lambda _: Verdict.THROTTLED, clock=anyio.current_time)
+        pipeline = Pipeline(*make(), classify=_judge, clock=anyio.current_time, idempotent=True)
         async with anyio.create_task_group() as group:
             while anyio.current_time() - start < SECONDS:
                 group.start_soon(one, pipeline, start)
@@ -122,82 +136,5 @@ def simulate(backend: Backend, arrivals: Callable[[float], float], *strategies: 
     return tally
 
 
-def bulkhead() -> str:
-    """A backend that slows down to a third of what is asked of it."""
-    with_it, without = beside(lambda: Backend(slow=4), steady, Bulkhead(20, queue=20, max_wait=1.0))
-    return _answers(with_it, without, "With a bulkhead, calls are refused while the backend is slow, and those that it "
-                    "takes are served in time; without one nobody is, until long after.")  # fmt: skip
-
-
-def adaptive() -> str:
-    """The same, and nobody has said how many calls the backend takes at once."""
-    with_it, without = beside(lambda: Backend(slow=4), steady, Adaptive())
-    return _answers(with_it, without, "The adaptive limit finds out what the backend takes: latency stays low, and "
-                    "afterwards everything is served again.")  # fmt: skip
-
-
-def throttle() -> str:
-    """A backend that turns everything down, at its own cost."""
-    with_it, without = beside(lambda: Backend(down=True), steady, Throttle(roll=random.Random(5).random))
-    panels = [
-        Panel("calls the backend has to turn down, a second", both(with_it.failed, without.failed), 100, ""),
-        Panel("calls answered, a second", both(with_it.served(), without.served()), 100, ""),
-    ]
-    return chart(panels, FAULT, "The throttle sends a failing backend a tenth of the calls, and all of them again soon "
-                 "after it is back.")  # fmt: skip
-
-
-def ratelimit() -> str:
-    """Bursts against a provider that allows twenty calls a second."""
-
-    def bursts(now: float) -> float:
-        return 60.0 if _ails(now) and int(now) % 10 in {5, 6} else 10.0
-
-    with_it, without = beside(lambda: Backend(limit=20), bursts, RateLimit(20, burst=1))
-    panels = [
-        Panel("calls that reach the provider, a second", both(with_it.sent, without.sent), 80, ""),
-        Panel("calls the provider turns down, a second", both(with_it.failed, without.failed), 60, ""),
-        Panel("95 % of the calls let through are answered within", both(with_it.p95(), without.p95()), 5, "s"),
-    ]
-    return chart(panels, FAULT, "The rate limit spreads bursts out: the provider turns nobody down, and calls wait for "
-                 "some seconds instead.")  # fmt: skip
-
-
-def steady(_now: float) -> float:
-    """Calls a second."""
-    return 80.0
-
-
-def beside(make: Callable[[], Backend], arrivals: Callable[[float], float], strategy: Strategy) -> tuple[Tally, Tally]:
-    """The same minute with the strategy and without."""
-    return simulate(make(), arrivals, strategy), simulate(make(), arrivals)
-
-
-def both(with_it: list[float], without: list[float]) -> dict[str, list[float]]:
-    """The two as lines."""
-    return {"with it": with_it[:SECONDS], "without": without[:SECONDS]}
-
-
-def _answers(with_it: Tally, without: Tally, says: str) -> str:
-    panels = [
-        Panel("95 % of the calls let through are answered within", both(with_it.p95(), without.p95()), 5, "s"),
-        Panel("calls answered in time, a second", both(with_it.served(), without.served()), 120, ""),
-        Panel("calls refused on this side, a second", both(with_it.refused, without.refused), 120, ""),
-    ]
-    return chart(panels, FAULT, says)
-
-
-DRAWN: dict[str, Callable[[], str]] = {
-    "bulkhead": bulkhead, "adaptive": adaptive, "throttle": throttle, "ratelimit": ratelimit,
-}  # fmt: skip
-
-
-def main() -> None:
-    """Draw them all."""
-    for name, draw in DRAWN.items():
-        (PICTURES / f"{name}.svg").write_text(draw())
-        print(f"wrote docs/strategies/{name}.svg")
-
-
-if __name__ == "__main__":
-    main()
+def _judge(exc: BaseException) -> Verdict:
+    return Verdict.THROTTLED if isinstance(exc, TooMany) else Verdict.FAILURE
