@@ -42,21 +42,6 @@ async def fail(client: openai.AsyncOpenAI, times: int, model: str = MODEL) -> No
             await chat(client, model)
 
 
-async def test_one_broken_model(client: openai.AsyncOpenAI, llm: OpenAIServer, witness: Witness) -> None:
-    """Of three models one is broken: its branch opens, and the others go on as if nothing were."""
-    await llm.fault("status", status=500, model="broken")
-    for _ in range(5):
-        await fail(client, 1, "broken")
-        assert await chat(client, "good") == await chat(client, "fine")
-    with pytest.raises(CallNotPermitted) as refused:
-        await chat(client, "broken")
-    assert (refused.value.domain, str(refused.value.state)) == ("broken", "OPEN")
-    with pytest.raises(CallNotPermitted):
-        await stream(client, "broken")
-    assert await chat(client, "good")
-    assert (witness.state("good"), witness.state("fine"), witness.main) == ("CLOSED", "CLOSED", "CLOSED")
-
-
 async def test_killed_server(client: openai.AsyncOpenAI, llm: OpenAIServer, witness: Witness) -> None:
     """Killed: the breaker trips for all models, and refuses whatever is asked in under 5 ms."""
     await chat(client)
@@ -191,6 +176,33 @@ async def test_retries_go_on_while_closed(llm: OpenAIServer, witness: Witness) -
     async with connection(llm.base_url, max_retries=2) as client:
         assert await chat(witness.guard(client))
     assert witness.verdicts == [FAILURE, FAILURE, SUCCESS]
+
+
+async def test_a_retry_that_the_server_asked_to_wait_is_the_probe(llm: OpenAIServer, witness: Witness) -> None:
+    """A 429 with Retry-After opens the breaker for as long as the SDK waits, whose retry is let through then."""
+    await llm.fault("status", status=429, retry_after=0.2, count=1)
+    async with connection(llm.base_url, max_retries=1) as client:
+        assert await chat(witness.guard(client))
+    assert witness.verdicts == [Verdict.THROTTLED.after(0.2), SUCCESS]
+    assert [event.reason for event in witness.moved][:2] == [Reason.THROTTLED, Reason.WAIT_ELAPSED]
+    assert witness.refused == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"retry-after": "inf"}, {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m"}],
+    ids=["for ever", "until the limit is reset"],
+)
+async def test_a_retry_before_the_breaker_lets_it_stops(headers: dict[str, str], witness: Witness) -> None:
+    """The breaker waits as it is asked to, the SDK does not: it would only be refused, and does not try."""
+    error = {"message": "too fast", "type": "requests", "code": "rate_limit_exceeded"}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(429, headers=headers, json={"error": error}))
+    http = httpx2.AsyncClient(transport=transport)
+    async with openai.AsyncOpenAI(api_key="k", base_url="http://api.test", max_retries=1, http_client=http) as client:
+        with pytest.raises(openai.RateLimitError):
+            await chat(witness.guard(client))
+    assert [verdict.name for verdict in witness.verdicts] == ["THROTTLED"]
+    assert witness.refused == []
 
 
 # -- the active check --------------------------------------------------------------------------------------------------

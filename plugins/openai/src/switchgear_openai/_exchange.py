@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: As much of an error's body as is looked at, in bytes: the API's own are far shorter.
 _PEEK = 4096
+#: The SDK waits as long as a server asks, up to so many seconds.
+_PATIENCE = 120.0
 #: Streams of these have an end to wait for; what others look like when they are whole is not known.
 _FINISHING = frozenset({"openai.chat.completions", "openai.completions", "openai.responses"})
 #: What stands in for the watch until there is an answer.
@@ -67,7 +69,7 @@ class Exchange:
             self._guard.service.count("auth_errors", status=str(status))
         verdict = verdict_of_status(status, names, wait_of(response.headers))
         self._settle(Finding(verdict, BadAnswer(" ".join(("HTTP", str(status), *names[:1])))))
-        if not self._guard.service.closed(self._call.domain):
+        if not _waits(verdict, headers) and not self._guard.service.closed(self._call.domain):
             response.headers["x-should-retry"] = "false"  # the SDK's own protocol: it goes by this
 
     async def _peek(self, response: Any) -> bytes:
@@ -158,3 +160,10 @@ class Exchange:
             self._guard.tokens[kind].add(amount)
         if tokens and self._bill is not None:
             self._bill.pay(tokens)
+
+
+def _waits(verdict: Verdict, headers: dict[bytes, bytes]) -> bool:
+    """Whether the SDK waits for its retry as long as the breaker does: then that comes in time to be the probe."""
+    wait = verdict.retry_after
+    asked = b"retry-after" in headers or b"retry-after-ms" in headers  # other headers the SDK does not read
+    return verdict.name == "THROTTLED" and asked and wait is not None and wait <= _PATIENCE
