@@ -24,7 +24,7 @@ def test_without_arguments_it_prints_help() -> None:
     assert shown.stderr == ""
     for name, command in dev.COMMANDS.items():
         assert command.__doc__
-        assert f"  {name:7} {command.__doc__}" in shown.stdout.splitlines()
+        assert f"  {name:8} {command.__doc__}" in shown.stdout.splitlines()
 
 
 def test_an_unknown_command_is_one_line_and_exit_code_2() -> None:
@@ -54,7 +54,7 @@ def steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         path.write_text("before")
     taken: list[str] = []
 
-    def step(what: str, *command: str | Path) -> None:
+    def step(what: str, *command: str | Path, cwd: Path | None = None) -> None:
         taken.append(what)
         if "venv" in command:
             (tmp_path / ".venv/lib" / dev.PYTHON_NAME).mkdir(parents=True)
@@ -116,7 +116,7 @@ def test_pip_does_it_where_uv_cannot(steps: list[str], monkeypatch: pytest.Monke
     """When uv fails, as where only pip knows the index, pip installs the same things."""
     record = dev.step
 
-    def step(what: str, *command: str | Path) -> None:
+    def step(what: str, *command: str | Path, cwd: Path | None = None) -> None:
         if command[0] == "uv":
             raise dev.Failure(what)
         record(what, *command)
