@@ -158,23 +158,6 @@ async def test_a_time_to_come_back_is_kept(wired: Any, wire: Wire, gear: Switchg
     assert counted(gear, "throttled") == 1
 
 
-async def test_one_bucket_of_several(wired: Any, wire: Wire, gear: Switchgear) -> None:
-    """A broken bucket's breaker opens; the others, and the service, go on."""
-
-    def answer(request: Request) -> Answer:
-        return error(500, "InternalError") if request.bucket == "broken" else Answer()
-
-    wire.answer = answer
-    for _ in range(5):
-        for bucket in ("broken", "sound", "well", "fine"):
-            await outcome(wired.head_bucket(Bucket=bucket))
-    assert sum(request.bucket == "broken" for request in wire.requests) == 3
-    assert sum(request.bucket == "fine" for request in wire.requests) == 5
-    states = {name: branch.state for name, branch in gear.service("files").group.branches.items()}
-    assert states == {"broken": State.OPEN, "sound": State.CLOSED, "well": State.CLOSED, "fine": State.CLOSED}
-    assert gear.service("files").group.state is State.CLOSED
-
-
 async def test_a_dead_host_opens_for_all_buckets(connect: ClientFactory, gear: Switchgear, log: Log) -> None:
     """Where nobody listens, one bucket's failures speak for all: they share the endpoint."""
     async with Wire() as wire:
