@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
+import pickle
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
@@ -14,7 +16,7 @@ import openai
 import pytest
 
 import switchgear_openai
-from plugins.openai.tests.support import ANYIO, KEY, MODEL, TLS, Witness, chat, connection, outcome, stream
+from plugins.openai.tests.support import ANYIO, KEY, MODEL, TLS, WAYS, Witness, chat, connection, outcome, stream
 from switchgear import CallNotPermitted, ConfigurationError, Switchgear
 from switchgear.spi import Verdict
 from switchgear.testing import OpenAIServer
@@ -143,6 +145,36 @@ async def test_twice(client: openai.AsyncOpenAI, witness: Witness) -> None:
     assert await chat(client)
     assert await chat(client.copy(api_key="another"))
     assert witness.verdicts == [SUCCESS, SUCCESS]
+
+
+async def test_shown_copied_and_pickled(client: openai.AsyncOpenAI, bare: openai.AsyncOpenAI, witness: Witness) -> None:
+    """As the client it is: a copy is guarded as well, pickles there are none."""
+    assert dir(client) == dir(bare)
+    assert type(client) is type(copy.copy(client)) is openai.AsyncOpenAI
+    assert repr(client).partition(" at ")[0] == repr(bare).partition(" at ")[0]
+    said = []
+    for made in (client, bare):
+        with pytest.raises(TypeError) as caught:
+            pickle.dumps(made)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert await chat(copy.copy(client))
+    assert witness.verdicts == [SUCCESS]
+
+
+async def test_what_is_made_of_a_client_is_refused(client: openai.AsyncOpenAI, witness: Witness) -> None:
+    """With the breaker open: streams, raw and streaming responses, copies, pages; whatever passes the transport."""
+    witness.gear.breaker("llm").force_open("a test")
+    refused = [way(client) for way in WAYS.values()]
+    refused += [
+        anext(aiter(client.models.list())),
+        chat(client.copy(api_key="x")),
+        chat(client.with_options(timeout=1)),
+    ]
+    for call in refused:
+        with pytest.raises(openai.APIConnectionError, match="a test"):
+            await call
+    assert witness.settled == []
 
 
 async def test_for_another_gear(client: openai.AsyncOpenAI, witness: Witness) -> None:

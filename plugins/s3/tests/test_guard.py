@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
+import pickle
 import urllib.request
 from typing import Any
 
@@ -19,6 +21,7 @@ from plugins.s3.tests.support import QUICK, Log, counted
 from switchgear import ConfigurationError, State, Switchgear
 from switchgear.testing import SeaweedServer
 from switchgear_s3 import guard, guard_session
+from switchgear_s3._refusal import S3CallNotPermitted
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +39,63 @@ async def test_the_same_object_comes_back(connect: ClientFactory, gear: Switchge
     assert type(guarded).__name__ == "S3"
     assert guarded.meta.service_model.service_name == "s3"
     assert issubclass(guarded.exceptions.NoSuchKey, ClientError)
+
+
+async def test_copies_of_a_client(files: Any, connect: ClientFactory, bucket: str, log: Log) -> None:
+    """As the client it is, shown, copied and pickled: a copy is guarded, deep ones and pickles there are none."""
+    bare = await connect()
+
+    def seen(client: Any) -> list[str]:
+        ends = []
+        for make in (repr, copy.copy, copy.deepcopy, pickle.dumps):
+            try:
+                ends.append(type(make(client)).__name__)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it has to be the same
+                ends.append(f"{type(exc).__name__}: {exc}")
+        return ends
+
+    assert seen(files) == seen(bare)
+    assert dir(files) == dir(bare)
+    assert repr(files).partition(" at ")[0] == repr(bare).partition(" at ")[0]
+    await copy.copy(files).head_bucket(Bucket=bucket)
+    assert log.verdicts == [("s3.head_bucket", "SUCCESS")]
+
+
+async def test_what_is_made_of_a_client_is_refused(
+    files: Any, seaweed: SeaweedServer, bucket: str, gear: Switchgear, log: Log
+) -> None:
+    """With the breaker open: pages, waiters, transfers both ways, copies, and a resource's collections and objects."""
+    gear.service("files").group.force_open("a test")
+
+    async def pages() -> None:
+        async for _ in files.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            pass
+
+    session = aioboto3.Session(
+        aws_access_key_id=seaweed.access_key, aws_secret_access_key=seaweed.secret_key, region_name="us-east-1"
+    )
+    guarded = guard_session(session, gear, name="files")
+    async with guarded.resource("s3", endpoint_url=seaweed.endpoint) as resource:
+
+        async def collection() -> None:
+            async for _ in (await resource.Bucket(bucket)).objects.all():
+                pass
+
+        async def loaded() -> None:
+            await (await resource.Object(bucket, "k")).load()
+
+        for call in (
+            pages(),
+            collection(),
+            loaded(),
+            files.get_waiter("object_exists").wait(Bucket=bucket, Key="k"),
+            files.upload_fileobj(io.BytesIO(b"x"), bucket, "k"),
+            files.download_fileobj(bucket, "k", io.BytesIO()),
+            files.copy({"Bucket": bucket, "Key": "k"}, bucket, "l"),
+        ):
+            with pytest.raises(S3CallNotPermitted):
+                await call
+    assert log.settled == []
 
 
 async def test_the_daily_operations(files: Any, bucket: str, log: Log, gear: Switchgear) -> None:
