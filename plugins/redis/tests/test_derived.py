@@ -30,9 +30,8 @@ async def test_a_copy_shares_the_pool_and_the_guard(
 ) -> None:
     """As copies of a client do: one pool, and so one breaker."""
     made: Any = copied(client)
-    isa: type = Redis
     assert made is not client
-    assert isinstance(made, isa)
+    assert issubclass(type(made), Redis)
     assert made.connection_pool is client.connection_pool
     await outcome(made.set("key", "value").execute() if hasattr(made, "execute") else made.set("key", "value"))
     assert [verdict for _, verdict in witness.verdicts] == [Verdict.SUCCESS]
