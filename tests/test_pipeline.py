@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import inspect
 import traceback
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from functools import partial, wraps
@@ -433,3 +435,22 @@ def test_classes_without_a_limit_are_named() -> None:
     explained = Pipeline(Deadline({"read": 3, "write": 5}), Timeout({"read": 1, "admin": 2})).explain()
     assert (explained.bound.seconds, explained.unlimited) == (5, ("blocking", "stream"))
     assert str(explained).startswith("call: at most 5 s (blocking, stream: without a limit), ")
+
+
+@pytest.mark.anyio
+async def test_a_call_that_is_over_keeps_nothing_alive() -> None:
+    """Neither its arguments nor its deadline outlive it, in a task that goes on without another call."""
+
+    class Argument:
+        pass
+
+    async def takes(_argument: Argument) -> None:
+        assert remaining() <= 5
+
+    argument = Argument()
+    alive = weakref.ref(argument)
+    await Pipeline(Deadline(5)).call(takes, argument)
+    del argument
+    gc.collect()
+    assert alive() is None
+    assert remaining() == inf

@@ -175,7 +175,7 @@ class Pipeline:
             result: T = await self._stack(call)
             return result
         finally:
-            call.leave()
+            call.end()
 
     def call(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Await `fn(*args, **kwargs)` inside all strategies."""
@@ -198,7 +198,13 @@ class Pipeline:
 
         @wraps(fn)
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await self.run(operation, "", partial(function, *args, **kwargs))
+            # As `run` does, for a coroutine less.
+            call = Call(self, operation, "", partial(function, *args, **kwargs))
+            call.enter()
+            try:
+                return await self._stack(call)
+            finally:
+                call.end()
 
         return cast("Callable[P, T]", guarded)
 
@@ -215,7 +221,7 @@ class Pipeline:
                 result: T = stack(call)
                 return result
             finally:
-                call.leave()
+                call.end()
 
         return guarded
 

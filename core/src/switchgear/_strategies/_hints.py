@@ -21,7 +21,7 @@ class Hint(NamedTuple):
 
 NOTHING = Hint()
 #: What most functions return has no headers; to find that out by asking would cost more than all the rest.
-_SILENT = frozenset({type(None), bool, bytes, dict, float, int, list, str, tuple})
+SILENT = frozenset({type(None), bool, bytes, dict, float, int, list, str, tuple})
 
 
 def hint_of(answer: object, unit: str) -> Hint:
@@ -30,7 +30,7 @@ def hint_of(answer: object, unit: str) -> Hint:
     `retry-after-ms`, `retry-after` (seconds or a date), `x-ratelimit-remaining-UNIT` and `-limit-UNIT` as OpenAI has
     them; for requests also without a unit, and with `x-ratelimit-reset` (seconds or a date), as GitHub does.
     """
-    if type(answer) in _SILENT:
+    if type(answer) in SILENT:
         return NOTHING
     headers: Any = getattr(answer, "headers", None)
     if headers is None:

@@ -14,7 +14,7 @@ from switchgear._errors import CallNotPermitted, ConfigurationError
 from switchgear._pipeline import CODE, Bound, Next, Strategy
 from switchgear._scope import Scope, scope
 from switchgear._strategies._bucket import Bucket
-from switchgear._strategies._hints import NOTHING, Hint, hint_of
+from switchgear._strategies._hints import NOTHING, SILENT, Hint, hint_of
 from switchgear._strategies._line import Waiter
 from switchgear._strategies._meter import Meter
 
@@ -62,7 +62,7 @@ class RateLimit(Strategy):
             raise ConfigurationError(f"Nobody can wait for {self.max_wait} s. Give 0 or more.", "max_wait")
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
-        cost, used, key = self.cost, self.used, self.key or _KEYS.get(self.by)
+        unit, cost, used, key = self.unit, self.cost, self.used, self.key or _KEYS.get(self.by)
         only = self.meter(-inf) if key is None else None
 
         async def ratelimit(call: Call) -> Any:
@@ -78,12 +78,11 @@ class RateLimit(Strategy):
                 self.charge(meter, -units, clock())
                 raise
             except Exception as exc:
-                hint = hint_of(exc, self.unit)
+                hint = hint_of(exc, unit)
                 wait = call.judge(exc).retry_after
                 self._obey(meter, hint if wait is None else hint._replace(wait=wait), clock())
                 raise
-            hint = hint_of(result, self.unit)
-            if hint is not NOTHING:
+            if type(result) not in SILENT and (hint := hint_of(result, unit)) is not NOTHING:
                 self._obey(meter, hint, clock())
             if used is not None and (came_to := used(result)) is not None:
                 self.charge(meter, came_to - units, clock())

@@ -71,6 +71,8 @@ class Retry(Strategy):
         self._budget = self.budget or RetryBudget(burst=max(3.0, self.attempts - 1))
 
     def __call__(self, next: Next, /) -> Next:  # noqa: A002
+        any_result = self.on_result is None
+
         async def retry(call: Call) -> Any:
             self._open(call)
             wait = 0.0
@@ -82,6 +84,8 @@ class Retry(Strategy):
                     if after is None:
                         raise
                 else:
+                    if any_result and call.pipeline.classify_result is None:
+                        return result
                     after = self._after_result(call, result, wait)
                     if after is None:
                         return result
