@@ -29,6 +29,11 @@ PYTHON_NAME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 REQUIREMENTS = ROOT / "requirements"
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 MEMBERS = [ROOT / "core", *PLUGINS]
+# What `dev.py coverage` runs: the quick tests that mirror the files which decide.
+DECIDING_TESTS = (
+    "breaker_[c-m]*", "breaker_open", "breaker_ramp", "breaker_table", "circuit", "decay", "degradation", "errors",
+    "graph", "health", "lane", "manager", "recovery", "sketch", "verdict", "vitals", "window",
+)  # fmt: skip
 
 # Wheels only, each with its hash: nothing is compiled, and no package's build code runs on a developer's machine.
 LOCKED = ("--require-hashes", "--only-binary=:all:")
@@ -136,6 +141,30 @@ def lanes(arguments: list[str]) -> int:
     return worst(*(_run_lane(lane, plugins, installer.uv) for lane in chosen))
 
 
+def soak(arguments: list[str]) -> NoReturn:
+    """Simulate 10,000 seeds on all cores; --seeds N, --start N, --backend trio, --config FILE."""
+    set_up()
+    seeds = [] if any(argument.startswith("--seed") for argument in arguments) else ["--seeds", "10000"]
+    become(BIN / "python", "-m", "switchgear.testing.simulation", *seeds, *arguments)
+
+
+def coverage(_arguments: list[str]) -> int:
+    """Run every line and branch of the files that decide (those of the contract without clock, thread and chance)."""
+    import tomllib  # not before main has looked at the version of Python
+
+    set_up()
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [deciding] = [contract["source_modules"] for contract in contracts if contract["name"].startswith("The machine")]
+    files = ",".join(f"*/{module.replace('.', '/')}.py" for module in deciding)
+    tests = sorted({path for pattern in DECIDING_TESTS for path in ROOT.glob(f"tests/test_{pattern}.py")})
+    with tempfile.TemporaryDirectory(prefix="switchgear-coverage-") as folder:
+        data = f"--data-file={folder}/data"
+        run = call(
+            BIN / "coverage", "run", data, "--branch", f"--include={files}", "-m", "pytest", "-q", *map(str, tests)
+        )
+        return run or call(BIN / "coverage", "report", data, "--show-missing", "--fail-under=100")
+
+
 def mutate(_arguments: list[str]) -> int:
     """Change the breaker and the window in every small way; every change should fail a test."""
     set_up()
@@ -193,7 +222,9 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "docs": docs,
     "wheels": wheels,
     "lanes": lanes,
+    "coverage": coverage,
     "mutate": mutate,
+    "soak": soak,
     "lock": lock,
     "all": everything,
 }

@@ -1,4 +1,4 @@
-"""Levels fall at once and rise slowly, on virtual time; what an operator says wins, and ends."""
+"""Property P8: levels fall at once and rise slowly, on virtual time; what an operator says wins, and ends."""
 
 from __future__ import annotations
 
