@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from switchgear import Settled, Switchgear, instrument
 
 if TYPE_CHECKING:
     import pytest
+
+
+METRICS_ONLY = bool(os.environ["SWITCHGEAR_UPSTREAM_METRICS_ONLY"])
 
 
 class Calls:
@@ -26,14 +29,23 @@ class Calls:
 
     def pytest_runtest_setup(self) -> None:
         """Let each test be an application of its own: what one did to a backend is nothing to the next."""
-        for name in GEAR.services:
+        for name in () if METRICS_ONLY else GEAR.services:
             GEAR.breaker(name).reset("another test begins")
 
     def pytest_unconfigure(self) -> None:
         Path(os.environ["SWITCHGEAR_UPSTREAM"], f"calls-{os.getpid()}").write_text(str(self.seen))
 
 
-GEAR = Switchgear()
+class Watching(Switchgear):
+    """Its breakers watch and decide nothing."""
+
+    def guard_automatically(self, client: Any, backend: Any) -> None:
+        super().guard_automatically(client, backend)
+        for service in self.services.values():
+            service.group.metrics_only("the tests play outages")
+
+
+GEAR = Watching() if METRICS_ONLY else Switchgear()
 CALLS = Calls()
 GEAR.subscribe(CALLS)
 INSTRUMENTATION = instrument(GEAR, plugins=[os.environ["SWITCHGEAR_UPSTREAM_BACKEND"]])
