@@ -20,7 +20,7 @@ from plugins.s3.tests.conftest import ClientFactory
 from plugins.s3.tests.support import QUICK, Log, counted, until
 from plugins.s3.tests.wire import Answer, Wire
 from switchgear import State, Switchgear
-from switchgear.testing import FaultProxy, LimitData, SeaweedServer, Timeout
+from switchgear.testing import Bandwidth, FaultProxy, LimitData, SeaweedServer, Timeout
 from switchgear_s3 import guard
 
 pytestmark = pytest.mark.anyio
@@ -197,6 +197,22 @@ async def test_a_slow_reader_is_no_slow_call(files: Any, large: str, log: Log) -
     await anyio.sleep(0.3)  # not a wait for anything: this is the slow reader
     await body.read()
     assert log.settled[0].duration < 0.3
+
+
+async def test_gaps_are_measured_apart_from_the_whole(
+    connect: ClientFactory, wire: Wire, log: Log, gear: Switchgear
+) -> None:
+    """What the reader waits for, piece by piece; neither the time to the head nor what the reader does in between."""
+    async with FaultProxy("127.0.0.1", wire.port) as proxy:
+        proxy.add(Bandwidth(SIZE / 0.5))
+        wire.answer = Answer(body=DATA)
+        client = guard(await connect(f"http://127.0.0.1:{proxy.port}"), gear, name="files", breaker=QUICK)
+        body = (await client.get_object(Bucket="bucket", Key="k"))["Body"]
+        pieces = [piece async for piece in body.iter_chunks(100_000)]
+    gaps = gear.service("files").histograms()["chunk_gap", ()]
+    assert sum(gaps.counts) >= len(pieces) > 1
+    assert gaps.sum > 0.2
+    assert len(log.settled) == 1
 
 
 async def test_an_empty_body(files: Any, bucket: str, log: Log) -> None:

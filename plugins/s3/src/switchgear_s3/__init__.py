@@ -84,6 +84,13 @@ BACKEND: Backend[Any, S3Settings] = Backend(
             labels=("direction",),
             buckets=(1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9),
         ),
+        Metric(
+            name="chunk_gap",
+            kind="histogram",
+            unit="seconds",
+            help="Time that the reader of a body waits for the next piece of it.",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+        ),
         Metric(name="body_failures", kind="counter", help="Bodies that broke off, stalled or failed their checksum."),
         Metric(name="throttled", kind="counter", help="Answers that asked for fewer requests."),
         Metric(name="vetoed_retries", kind="counter", help="Retries of the client that an open breaker prevented."),

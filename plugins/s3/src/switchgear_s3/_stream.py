@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
+from time import monotonic
 from typing import Any, cast
 
 from aiohttp import ClientResponse, StreamReader
@@ -42,11 +43,15 @@ def _read(name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
     """A method of StreamReader that reads, watched."""
 
     async def read(self: _Stream, *args: Any, **kwargs: Any) -> Any:
+        began = monotonic()
         try:
-            return await getattr(self.reader, name)(*args, **kwargs)
+            piece = await getattr(self.reader, name)(*args, **kwargs)
         except BaseException as exc:
             self.over(exc)
             raise
+        if not (name == "read" and (not args or args[0] < 0)):  # which waits for all pieces
+            self.gaps.observe(monotonic() - began)
+        return piece
 
     read.__name__, read.__doc__ = name, getattr(StreamReader, name).__doc__
     return read
@@ -61,6 +66,7 @@ class _Stream:
     def __init__(self, reader: StreamReader, permit: Permit, service: Service) -> None:
         self.reader = reader
         self.body: weakref.ref[Any] | None = None
+        self.gaps = service.histogram("chunk_gap")
         self._permit = permit
         self._service = service
         self._checksum_awaited = False
