@@ -257,7 +257,8 @@ def test_by_default_a_wait_is_a_tenth_of_the_outage() -> None:
             wait = backoff.wait(attempt, chance.random())
             assert wait <= min(2.0 + 0.3 * gone, 40.0)
             gone += wait
-    assert backoff.wait(backoff.attempts, 0.0) == 20.0 > backoff.wait(backoff.attempts - 1, 0.0)
+    longest = Backoff().attempts
+    assert Backoff().wait(longest, 0.0) == 20.0 > Backoff().wait(longest - 1, 0.0)
 
 
 def test_no_number_of_attempts_is_too_many() -> None:

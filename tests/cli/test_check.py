@@ -120,8 +120,9 @@ def test_a_pipeline_is_shown_as_it_will_run(write: Write) -> None:
     assert services["cache"]["at_most"] == {
         "seconds": 21.65, "attempts": 3, "attempt_seconds": 0.5, "unlimited": ["blocking"]
     }  # fmt: skip
-    unlimited = {"seconds": None, "attempts": 1, "attempt_seconds": None, "unlimited": []}
-    assert services["plain"]["at_most"] == unlimited
+    assert services["plain"]["at_most"] == {
+        "seconds": None, "attempts": 1, "attempt_seconds": None, "unlimited": []
+    }  # fmt: skip
 
 
 OFFERED = (

@@ -51,7 +51,7 @@ class Call:
         self.pipeline = pipeline
         self.operation = operation
         self.domain = domain
-        self.fn = fn
+        self.fn: Callable[[], Any] = fn
         self.attempt = 1
         self.over = False
         #: Where strategies leave how to give back what the call has of them, if its result goes on holding that: a

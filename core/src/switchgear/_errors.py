@@ -151,8 +151,9 @@ class InjectedFault(SwitchgearError):
 
 
 @cache
-def _faults_of(kind: Any) -> type[InjectedFault]:
-    clients = tuple(base for base in kind.__bases__ if not issubclass(base, SwitchgearError))
+def _faults_of(kind: type[CallNotPermitted]) -> type[InjectedFault]:
+    bases: tuple[type[Any], ...] = kind.__bases__
+    clients = tuple(base for base in bases if not issubclass(base, SwitchgearError))
     if kind is CallNotPermitted or not clients:
         return InjectedFault
     # With what such errors are asked for, as the plugin has it for its refusals.

@@ -23,8 +23,8 @@ _COMMANDS = {
     "health": "switchgear.cli._status",
     "isolate": "switchgear.cli._operate",
     "metrics": "switchgear.cli._metrics",
-    "override": "switchgear.cli._operate",
     "new-plugin": "switchgear.cli._new_plugin._command",
+    "override": "switchgear.cli._operate",
     "plugins": "switchgear.cli._plugins",
     "rules": "switchgear.cli._rules",
     "run": "switchgear.cli._run",
@@ -85,8 +85,8 @@ def app() -> None:
     switchgear metrics                          what is counted, under which names
     switchgear rules > rules.yml                alerts made of it, for Prometheus
     switchgear dashboards --out DIR             ... and dashboards, for Grafana
-
     switchgear new-plugin acme                  a plugin for a backend of yours, to begin with
+
     Exit codes: 0 all is well, 1 something is not, 2 it could not be done, 3 it is unhealthy, 130 interrupted. What a
     command means by them stands in its own help.
     """  # noqa: D301 - \b is a backspace, and to click the mark of lines that are not to be wrapped
