@@ -22,6 +22,8 @@ from tests.upstream.suite import Run, Suite
 
 #: Most of the time the tests sleep, so there are more of them at once than processors.
 _WORKERS = 4
+#: A client of a cluster asks each of its nodes for a list of all commands first, and that is work.
+_CLUSTERS = 2
 _SLOTS = 16384
 #: As many nodes as redis-py's own set-up has; half of them are replicas.
 _NODES = 6
@@ -68,7 +70,7 @@ def _singles(folder: Path) -> Generator[Run]:
 @contextmanager
 def _clusters(folder: Path) -> Generator[Run]:
     with ExitStack() as stack:
-        yield _run(folder, [{"redis_url": stack.enter_context(_cluster())} for _ in range(_WORKERS)])
+        yield _run(folder, [{"redis_url": stack.enter_context(_cluster())} for _ in range(_CLUSTERS)])
 
 
 @contextmanager
@@ -129,7 +131,7 @@ _DEFAULT_PORT = ("multiple_connections", "max_connections", "reuse_previously_re
 _OPTIONS = (
     *("-p", "pytest_asyncio.plugin", "-p", "pytest_timeout", "-p", "xdist", "-p", "upstream_redis_servers"),
     # A test that takes a second may take many on a busy machine.
-    *("-q", "-n", str(_WORKERS), "--dist", "loadfile", "--timeout=300"),
+    *("-q", "--dist", "loadfile", "--timeout=300"),
     # They ask for the server at 6379, and that may be somebody's own.
     *(f"--deselect={_TESTS}/test_commands.py::TestRedisCommands::test_client_setinfo",),
     *(f"--deselect={_TESTS}/test_connection_pool.py::TestConnectionPool::test_{name}" for name in _DEFAULT_PORT),
@@ -143,7 +145,7 @@ def _files(*names: str) -> tuple[str, ...]:
 
 
 def _suite(
-    name: str, prepare: Callable[[Path], Any], marked: str, chosen: Sequence[str], least_guarded: float
+    name: str, workers: int, prepare: Callable[[Path], Any], marked: str, chosen: Sequence[str], least_guarded: float
 ) -> Suite:
     return Suite(
         name=name,
@@ -151,7 +153,7 @@ def _suite(
         backend="redis",
         parts=("tests", "pyproject.toml"),
         prepare=prepare,
-        options=(*_OPTIONS, "-m", f"{_ELSEWHERE} and not {marked}"),
+        options=(*_OPTIONS, "-n", str(workers), "-m", f"{_ELSEWHERE} and not {marked}"),
         # The scenarios need Redis' commercial server and a machine that breaks it.
         whole=(_TESTS, f"--ignore={_TESTS}/test_scenario"),
         # With a server for each worker, files need not stay together.
@@ -166,10 +168,11 @@ _SOME = "not TestRedisCommands or (pool and (test_x or test_z or test_h or test_
 SUITES = (
     _suite(
         "redis",
+        _WORKERS,
         _singles,
         "onlycluster",
         (*_files("pipeline", "lock", "scripting", "monitor", "connection_pool", "commands"), "-k", _SOME),
         2.0,
     ),
-    _suite("redis-cluster", _clusters, "onlynoncluster", _files("cluster_transaction"), 1.0),
+    _suite("redis-cluster", _CLUSTERS, _clusters, "onlynoncluster", _files("cluster_transaction"), 1.0),
 )
