@@ -13,7 +13,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 
 from plugins.redis.tests.nodes import cluster, complete, key_on
-from plugins.redis.tests.support import LASTING, QUICK, Witness, bare, outcome, until
+from plugins.redis.tests.support import LASTING, QUICK, VERSION, Witness, bare, outcome, until
 from switchgear import CallNotPermitted
 from switchgear.testing import ValkeyServer
 
@@ -42,6 +42,7 @@ def served() -> list[Any]:
     return [reply for number in range(_ROUNDS) for reply in (True, str(number), [True, str(number)])]
 
 
+@pytest.mark.skipif(VERSION < (8, 0), reason="redis-py before 8 itself cuts the nine when the tenth fails")
 @pytest.mark.parametrize("broken", ["killed", "hung"])
 async def test_one_node_of_ten(broken: str, nodes: list[ValkeyServer], witness: Witness) -> None:
     """All ten are asked at once, again and again. Those who ask the broken one get an error and then refusals; of the

@@ -43,6 +43,9 @@ class Guard:
         self.hits, self.misses = service.counter("hits"), service.counter("misses")
         self.pipeline_commands = service.histogram("pipeline_commands")
 
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self  # whose pool is copied in depth, as redis-py 5 lets him, still talks to the same address
+
     def admit(self, command: Command, args: Sequence[Any] = (), *, finishing: bool = False) -> Admission:
         """Admit one operation; raises the refusal. What is inside an admitted operation goes by that one's permit.
 
