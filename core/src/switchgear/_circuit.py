@@ -96,8 +96,8 @@ class CircuitBreaker:
     A refused call raises CallNotPermitted; whatever the call itself returns or raises passes through unchanged.
 
     `classify` turns an exception into a Verdict (default: every exception is a FAILURE), `classify_result` a result
-    (default: every result is a SUCCESS). `clock` gives seconds and never goes back; `roll` is chance, 0..1, for the jitter
-    of waits.
+    (default: every result is a SUCCESS). `clock` gives seconds and never goes back; `roll` is chance, 0..1, for the
+    jitter of waits.
     """
 
     __slots__ = ("__weakref__", "_bus", "_deliverer", "_group", "_machine", "classify",
