@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLCertVerificationError, SSLContext, create_default_context
+from ssl import SSLCertVerificationError, SSLContext, create_default_context
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,14 +19,13 @@ from sqlalchemy.exc import OperationalError
 from plugins.db.tests.support import CONFIG, TOUCHY, Board, ask, outcome, running, until
 from switchgear import CallNotPermitted
 from switchgear.testing import Bandwidth, FaultProxy, PostgresServer
+from tests.certificates import expired
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 pytestmark = pytest.mark.anyio
 
-#: A certificate with its key, good for the first day of 2020 and signed by itself.
-EXPIRED = Path(__file__).with_name("expired.pem")
 SIZE = 200_000
 
 
@@ -44,10 +43,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def speaking_tls() -> AsyncIterator[int]:
-    """The port of a server that begins as PostgreSQL does with those who want TLS, and shows an expired certificate."""
-    tls = SSLContext(PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(EXPIRED)
+async def speaking(tls: SSLContext) -> AsyncIterator[int]:
+    """The port of a server that begins as PostgreSQL does with those who want TLS."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(8)  # SSLRequest
@@ -64,14 +61,15 @@ async def speaking_tls() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_an_expired_certificate(driver: str, board: Board) -> None:
+async def test_an_expired_certificate(driver: str, board: Board, tmp_path: Path) -> None:
     """Of an authority that the client trusts: its date alone is wrong. Nothing can be said to that server; the caller
     has the driver's own error, which says why."""
-    async with speaking_tls() as port:
+    tls, trusted = expired(tmp_path)
+    async with speaking(tls) as port:
         options: dict[str, Any] = (
-            {"ssl": create_default_context(cafile=str(EXPIRED))}
+            {"ssl": create_default_context(cafile=trusted)}
             if driver == "asyncpg"
-            else {"sslmode": "verify-full", "sslrootcert": str(EXPIRED)}
+            else {"sslmode": "verify-full", "sslrootcert": trusted}
         )
         url = f"postgresql+{driver}://postgres@127.0.0.1:{port}/postgres"
         engine = board.engine(url, TOUCHY, connect_args=options)

@@ -10,20 +10,20 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx2
 import openai
 import pytest
-import trustme
 from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 
 from plugins.openai.tests.support import ANYIO, MODEL, TLS, Witness, chat, connection, stream
 from switchgear import BreakerConfig, CallNotPermitted, Verdict
 from switchgear.testing import FaultProxy, OpenAIServer
+from tests.certificates import expired
 
 pytestmark = ANYIO
 
@@ -266,13 +266,10 @@ CONNECTIONS: dict[str, tuple[Any, type[Exception], Verdict]] = {
 }
 
 
-async def test_an_expired_certificate(touchy: Witness) -> None:
+async def test_an_expired_certificate(touchy: Witness, tmp_path: Path) -> None:
     """By an authority that the client trusts, for this very host, and no longer valid: said of all models."""
-    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    past = datetime(2020, 1, 1, tzinfo=UTC)
-    authority.issue_cert("127.0.0.1", not_before=past, not_after=past + timedelta(days=1)).configure_cert(context)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
+    context, trusted = expired(tmp_path)
+    trusting = ssl.create_default_context(cafile=trusted)
 
     async def shake_hands(connected: SocketStream) -> None:
         async with connected:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
 
 import anyio
@@ -25,14 +24,12 @@ from plugins.redis.tests.support import LASTING, TOUCHY, VERSION, Witness, bare,
 from plugins.redis.tests.wire import Reply, Wire, error
 from switchgear import CallNotPermitted, Verdict
 from switchgear.testing import FaultProxy, ValkeyServer
+from tests.certificates import expired
 
 pytestmark = pytest.mark.anyio
 
 SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED, Verdict.IGNORED
 BROKEN = FAILURE.everywhere()
-
-#: A certificate with its key, good for the first day of 2020 and signed by itself.
-EXPIRED = Path(__file__).with_name("expired.pem")
 
 PATIENT = replace(LASTING, consecutive_failures=100)
 
@@ -271,15 +268,14 @@ async def test_no_tls(witness: Witness, below: Below) -> None:
         await judged(client, get, redis_errors.ConnectionError, BROKEN, witness, below)
 
 
-async def test_an_expired_certificate(witness: Witness, below: Below) -> None:
+async def test_an_expired_certificate(witness: Witness, below: Below, tmp_path: Path) -> None:
     """Of an authority that the client trusts: its date alone is wrong. Nothing is said to that server either, and of
     redis-py's ten retries, which cannot mend it, the breaker leaves as many as it takes to open."""
-    tls = SSLContext(PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(EXPIRED)
+    tls, trusted = expired(tmp_path)
     async with (
         Wire(Reply(b"+PONG\r\n"), tls=tls) as wire,
-        once(port=wire.port, ssl=True, ssl_ca_certs=str(EXPIRED)) as client,
-        bare(wire.port, ssl=True, ssl_ca_certs=str(EXPIRED)) as persistent,
+        once(port=wire.port, ssl=True, ssl_ca_certs=trusted) as client,
+        bare(wire.port, ssl=True, ssl_ca_certs=trusted) as persistent,
     ):
         await judged(client, get, redis_errors.ConnectionError, BROKEN, witness, below)
         assert "certificate has expired" in str(below.exceptions[0][0])

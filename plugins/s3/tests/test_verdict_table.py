@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-import ssl
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +16,6 @@ import aioboto3
 import anyio
 import botocore.exceptions as boto
 import pytest
-import trustme
 from aiobotocore.config import AioConfig
 from aiohttp import StreamReader
 from boto3.s3.transfer import TransferConfig  # type: ignore[import-untyped]
@@ -30,6 +27,7 @@ from plugins.s3.tests.wire import Answer, Request, Wire, error
 from switchgear import BreakerConfig, CallNotPermitted, State, Switchgear
 from switchgear.testing import FaultProxy, SeaweedServer, Timeout
 from switchgear_s3 import guard
+from tests.certificates import expired
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -266,12 +264,9 @@ async def test_an_expired_certificate(
     session: aioboto3.Session, gear: Switchgear, log: Log, below: Below, tmp_path: Path
 ) -> None:
     """By an authority that the client trusts, for this very host, and no longer valid. It may be one bucket's own."""
-    authority, server = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.cert_pem.write_to_path(tmp_path / "trusted")
-    past = datetime(2020, 1, 1, tzinfo=UTC)
-    authority.issue_cert("127.0.0.1", not_before=past, not_after=past + timedelta(days=1)).configure_cert(server)
+    server, trusted = expired(tmp_path)
     async with Wire(tls=server) as wire:
-        made: Any = session.client("s3", endpoint_url=wire.endpoint, verify=str(tmp_path / "trusted"), config=ONCE)
+        made: Any = session.client("s3", endpoint_url=wire.endpoint, verify=trusted, config=ONCE)
         async with made as client:
             table = Table(client, gear, log, below)
             caught = await table.judged(listed, boto.SSLError, "FAILURE")
