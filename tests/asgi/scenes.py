@@ -67,6 +67,7 @@ def service(name: str, backend: str, said: Document, *branches: Document, **more
         "pressure": 0.0,
         "gauges": {},
         "counters": [],
+        "chaos": [],
         "domains": [],
         "breakers": [breaker(""), *branches],
         **more,

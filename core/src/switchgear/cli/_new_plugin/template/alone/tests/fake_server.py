@@ -13,6 +13,7 @@ class FakeServer(ThreadingTCPServer):
     """Keeps values by key."""
 
     daemon_threads = True
+    request_queue_size = 128  # five, as by default, make a crowd wait for a second
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Requests)

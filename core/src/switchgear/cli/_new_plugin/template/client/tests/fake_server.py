@@ -11,6 +11,8 @@ from threading import Thread
 class FakeServer(ThreadingHTTPServer):
     """Serves on `port` of 127.0.0.1."""
 
+    request_queue_size = 128  # five, as by default, make a crowd wait for a second
+
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Requests)
         self.port = self.server_address[1]
