@@ -151,6 +151,14 @@ async def test_tile_of_an_open_breaker(visit: Visit) -> None:
     await expect(tile.locator(".details-body")).to_contain_text("rows (way read)38\u202f210")
 
 
+async def test_chaos_is_no_mystery(visit: Visit) -> None:
+    """A service that is put through chaos says which, whose calls, for how long and why."""
+    files = visit.page.get_by_role("article", name="files s3")
+    await expect(files.locator(".role")).to_have_text(
+        re.compile("Chaos on purpose: latency into 5.% of the calls of domains pictures, for another .*drill")
+    )
+
+
 async def test_countdown_runs(visit: Visit, stage: Staged) -> None:
     """Between two documents the seconds to the next probe go on being counted down."""
     countdown = visit.page.get_by_role("article", name="db db", exact=True).locator(".state .countdown")

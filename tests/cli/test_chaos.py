@@ -70,6 +70,7 @@ def test_calls_of_a_running_process_fail_until_it_is_ended(shop: Shop) -> None:
     [event] = heard
     assert (event.service, event.injection, event.reason) == ("cache", "fault", "drill")
     assert chaos_of(shop).counts() == {"fault": 1}
+    assert "Chaos is on, on purpose: fault into 1 of the calls" in run("explain", "cache", "--url", shop.url).stdout
     code, said, _ = order(shop, "cache", "--end")
     assert (code, said) == (0, "No chaos is switched on in cache.\n")
     assert call(shop) == ["served"]

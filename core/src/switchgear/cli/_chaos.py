@@ -108,10 +108,11 @@ def chaos(
 def _told(service: Service) -> str:
     if not service.chaos:
         return f"No chaos is switched on in {service.name}."
-    return "\n".join(f"{service.name}: {_in_words(one)}" for one in service.chaos)
+    return "\n".join(f"{service.name}: {chaos_in_words(one)}" for one in service.chaos)
 
 
-def _in_words(one: Experiment) -> str:
+def chaos_in_words(one: Experiment) -> str:
+    """What is done to which calls, for how long and why."""
     domains = f"the domains {', '.join(one.domains)}" if one.domains else ""
     whose = " in ".join(filter(None, [", ".join(one.operations), domains]))
     return (f"{one.injection} into {one.rate:.3g} of the calls{whose and f' of {whose}'}, for another "

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from switchgear._document import Capability, Report, Service, State
 from switchgear.cli._board import in_words, span
+from switchgear.cli._chaos import chaos_in_words
 from switchgear.cli._options import json_option, print_json, url_option
 from switchgear.cli._remote import Remote
 from switchgear.cli._state import find, read_state
@@ -58,6 +59,8 @@ def _of_service(service: Service) -> Iterator[Text]:
         yield Text(f"  It suffers from {', '.join(service.inhibited_by)}: mend that first.")
     elif service.root:
         yield Text("  It is a root cause: nothing that it requires is impaired.")
+    for experiment in service.chaos:
+        yield Text(f"  Chaos is on, on purpose: {chaos_in_words(experiment)}")
     if service.suspected:
         yield Text("  So much failed within the same moments that the fault may be this process's own.")
     amiss = [breaker for breaker in service.breakers if breaker.state != "CLOSED" or breaker.share < 1]

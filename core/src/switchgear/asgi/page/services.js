@@ -8,7 +8,7 @@ import { statusGlyph } from "./glyphs.js";
 import { MINUTES, traffic } from "./history.js";
 import { stateLine } from "./stateline.js";
 import { foremost, past } from "./states.js";
-import { anchor, latency, path, percent, plain, rate, score } from "./words.js";
+import { anchor, latency, path, percent, plain, rate, score, span } from "./words.js";
 
 const OUTCOMES = ["served", "failed", "refused"];
 const LATENCIES = ["p50", "p95", "p99"];
@@ -79,11 +79,17 @@ function tile(name, history, entries, actions) {
   return { root, update, end: state.end };
 }
 
-/** The part that it plays in the present trouble. */
-function part({ root, inhibited_by: causes, suspected }) {
-  if (root) return suspected ? "Root cause, unless the fault is ours" : "Root cause";
-  if (causes.length) return `Suffers from ${causes.join(", ")}`;
-  return "";
+/** The part that it plays in the present trouble, and what of that is made on purpose. */
+function part({ root, inhibited_by: causes, suspected, chaos }) {
+  const parts = chaos.map(experiment);
+  if (root) parts.unshift(suspected ? "Root cause, unless the fault is ours" : "Root cause");
+  else if (causes.length) parts.unshift(`Suffers from ${causes.join(", ")}`);
+  return parts.join(". ");
+}
+
+function experiment({ injection, rate: share, operations, domains, reason, ends_in: left }) {
+  const calls = [operations.join(", "), domains.length ? `domains ${domains.join(", ")}` : ""].filter(Boolean).join(" in ");
+  return `Chaos on purpose: ${plain(injection)} into ${percent(share)} of the calls${calls && ` of ${calls}`}, for another ${span(left)} (${reason})`;
 }
 
 function limits({ path: way, reason, confidence }) {
