@@ -89,5 +89,5 @@ def _next(snapshot: Snapshot, probes: int) -> str:  # noqa: PLR0911 - one for ea
         case State.DISABLED:
             span = "" if snapshot.retry_after is None else f" for another {snapshot.retry_after:.1f} s"
             return f"An operator has switched it off{span}; it admits all calls, unwatched."
-        case State.METRICS_ONLY:
+        case _:
             return "It admits all calls and only reports when it would have opened."
