@@ -8,10 +8,13 @@ from typing import NamedTuple
 import pytest
 
 from switchgear import Backoff, BreakerConfig, CountWindow, Ramp, State, Transition, Verdict
+from switchgear._breaker_config import ProbeWith
+from switchgear._era import Lease
 from switchgear.lowlevel import TRANSITIONS, BreakerMachine
 
 WAIT = 8.0
 TIMEOUT = 4.0
+HOLD = 6.0
 
 
 class Step(NamedTuple):
@@ -21,8 +24,9 @@ class Step(NamedTuple):
     ends: Verdict | None  #: None: asks to be admitted
 
 
-def config(permitted: int) -> BreakerConfig:
+def config(permitted: int, probe_with: ProbeWith) -> BreakerConfig:
     return BreakerConfig(
+        probe_with=probe_with,
         window=CountWindow(2),
         minimum_number_of_calls=2,
         permitted_calls_in_half_open=permitted,
@@ -36,10 +40,11 @@ def config(permitted: int) -> BreakerConfig:
 class World:
     """A machine, its callers, and everything that must hold after each of their steps."""
 
-    def __init__(self, permitted: int, start: State) -> None:
+    def __init__(self, permitted: int, start: State, probe_with: ProbeWith = "traffic", checks: int = -1) -> None:
         self.permitted = permitted
+        self.checks = checks  # the caller that is no user, but the plugin's own check
         self.now = 0.0
-        self.machine = BreakerMachine("b", config(permitted), 0.0, lambda: 0.0)
+        self.machine = BreakerMachine("b", config(permitted, probe_with), 0.0, lambda: 0.0)
         self.lane = self.machine.lane("")
         self.tickets: dict[int, tuple[object, float, int]] = {}
         self.settled = 0
@@ -69,8 +74,10 @@ class World:
         self._probes_are_few()
 
     def _ask(self, caller: int) -> None:
-        opened = self.machine.bolt
-        ticket = self.machine.admit(self.lane, self.now)
+        opened, held = self.machine.bolt, self.machine.held(self.now)
+        ticket = self.machine.admit(self.lane, self.now, active=caller == self.checks)
+        if held:  # something else is waited for
+            assert ticket is None
         # Invariant 2: nothing passes an open breaker before its moment.
         if opened is not None and self.now < opened.until:
             assert ticket is None
@@ -89,6 +96,16 @@ class World:
             assert (self.machine.state, self.machine.generation) == (state, generation)
             assert not in_time
             assert self.machine.late == late + 1
+        if isinstance(ticket, Lease):
+            # Invariant 1: a second result of the same probe is late, whatever it says.
+            after = self.machine.state, self.machine.generation
+            assert not self.machine.settle(ticket, self.lane, Verdict.FAILURE, 0.0, self.now)
+            assert (self.machine.state, self.machine.generation) == after
+
+    def hold(self) -> None:
+        """Whoever knows the graph has no probes for a while."""
+        self.machine.hold("a parent", self.now, seconds=HOLD)
+        self.machine.events = None  # what was due came with it
 
     def _probes_are_few(self) -> None:
         snapshot = self.machine.snapshot(self.now)
@@ -140,6 +157,34 @@ def test_no_order_of_steps_breaks_a_promise(permitted: int, start: State) -> Non
             assert world.recovers(), (order, outcome)
             seen += 1
     assert seen == 420 * 27
+
+
+_HELD = -1
+
+
+@pytest.mark.parametrize("start", [State.OPEN, State.HALF_OPEN], ids=str)
+@pytest.mark.parametrize("probe_with", ["traffic", "health", "both"])
+def test_no_order_of_holds_and_checks_breaks_a_promise(probe_with: ProbeWith, start: State) -> None:
+    """630 orders x 9 outcomes of a user, the plugin's own check, a hold and time: none probes while it holds, only the
+    check where probing is left to it, and there is always a way back."""
+    orders = set(permutations([0, 0, 1, 1, _HELD, None, None]))
+    assert len(orders) == 630
+    for order in orders:
+        for outcome in range(len(ENDS) ** 2):
+            world = World(1, start, probe_with, checks=1)
+            asked: set[int] = set()
+            for caller in order:
+                if caller == _HELD:
+                    world.hold()
+                elif caller is None or caller not in asked:
+                    world.take(Step(caller, None))
+                    asked |= {caller} if caller is not None else set()
+                    # Half-open lasts for less than a round's time here: no user is needed yet.
+                    assert probe_with != "health" or not isinstance(world.tickets.get(0, [None])[0], Lease)
+                else:
+                    world.take(Step(caller, ENDS[outcome // 3**caller % 3]))
+            assert not world.tickets
+            assert world.recovers(), (order, outcome)
 
 
 @pytest.mark.parametrize("permitted", [1, 2])
