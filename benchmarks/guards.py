@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import text
 
@@ -31,22 +31,50 @@ async def _get(client: Any) -> object:
     return await client.get("key")
 
 
+async def _get_a_hundred(client: Any) -> object:
+    async with client.pipeline(transaction=False) as pipeline:
+        for _ in range(100):
+            pipeline.get("key")
+        return await pipeline.execute()
+
+
 async def _select(engine: Any) -> object:
     async with engine.connect() as connection:
         return await connection.scalar(text("SELECT 1"))
 
 
-async def _get_object(client: Any) -> object:
-    return await (await client.get_object(Bucket="bucket", Key="key"))["Body"].read()
+async def _transact(engine: Any) -> object:
+    async with engine.begin() as connection:
+        await connection.execute(text("INSERT INTO benchmark VALUES (1)"))
+        return await connection.execute(text("DELETE FROM benchmark"))
+
+
+async def _get_small(client: Any) -> object:
+    return await (await client.get_object(Bucket="bucket", Key="small"))["Body"].read()
+
+
+async def _get_large(client: Any) -> object:
+    return await (await client.get_object(Bucket="bucket", Key="large"))["Body"].read()
 
 
 async def _chat(client: Any) -> object:
     return await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hello"}])
 
 
+async def _stream(client: Any) -> object:
+    said = {"role": "user", "content": "word " * 1000}  # the server says it again, word by word
+    return [chunk async for chunk in await client.chat.completions.create(model="m", messages=[said], stream=True)]
+
+
 async def _fill(client: Any) -> None:
     await client.create_bucket(Bucket="bucket")
-    await client.put_object(Bucket="bucket", Key="key", Body=b"x" * 1000)
+    await client.put_object(Bucket="bucket", Key="small", Body=b"x" * 1000)
+    await client.put_object(Bucket="bucket", Key="large", Body=b"x" * 8 * 2**20)
+
+
+async def _table(engine: Any) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE benchmark (value INTEGER)"))
 
 
 async def _nothing(_client: Any) -> None:
@@ -60,52 +88,64 @@ def _s3(server: Any) -> Any:
     )  # fmt: skip
 
 
-# what -> backend, server, settings, how to prepare it, the call, calls in a batch
-CASES: dict[str, tuple[Backend[Any, Any], type, Callable[[Any], Any], Ask, Ask, int]] = {
-    "redis GET": (
-        switchgear_redis.BACKEND,
-        ValkeyServer,
-        lambda server: switchgear_redis.RedisSettings(url=server.url),
-        lambda client: client.set("key", "value"),
-        _get,
-        500,
-    ),
-    "SELECT 1": (
-        switchgear_db.BACKEND,
-        PostgresServer,
-        lambda server: switchgear_db.DbSettings(url=server.url("asyncpg")),
-        _nothing,
-        _select,
-        150,
-    ),
-    "S3 get 1 kB": (switchgear_s3.BACKEND, SeaweedServer, _s3, _fill, _get_object, 40),
-    "chat": (
-        switchgear_openai.BACKEND,
-        OpenAIServer,
-        lambda server: switchgear_openai.OpenAISettings(base_url=server.base_url, api_key="key"),
-        _nothing,
-        _chat,
-        40,
-    ),
+class Side(NamedTuple):
+    """A backend, and how its server is made ready."""
+
+    backend: Backend[Any, Any]
+    server: type
+    settings: Callable[[Any], Any]
+    prepare: Ask
+
+
+_REDIS = Side(
+    switchgear_redis.BACKEND,
+    ValkeyServer,
+    lambda server: switchgear_redis.RedisSettings(url=server.url),
+    lambda client: client.set("key", "value"),
+)
+_DB = Side(
+    switchgear_db.BACKEND,
+    PostgresServer,
+    lambda server: switchgear_db.DbSettings(url=server.url("asyncpg")),
+    _table,
+)
+_S3 = Side(switchgear_s3.BACKEND, SeaweedServer, _s3, _fill)
+_OPENAI = Side(
+    switchgear_openai.BACKEND,
+    OpenAIServer,
+    lambda server: switchgear_openai.OpenAISettings(base_url=server.base_url, api_key="key"),
+    _nothing,
+)
+# what -> with which backend, the call, calls in a batch, the goal
+CASES: dict[str, tuple[Side, Ask, int, float]] = {
+    "redis GET": (_REDIS, _get, 500, 1.02),
+    "redis pipeline of 100": (_REDIS, _get_a_hundred, 40, 1.05),
+    "S3 get of 1 kB": (_S3, _get_small, 40, 1.02),
+    "S3 get of 8 MB": (_S3, _get_large, 2, 1.02),
+    "chat completion": (_OPENAI, _chat, 40, 1.02),
+    "stream of 1,000 chunks": (_OPENAI, _stream, 2, 1.05),
+    "SELECT 1": (_DB, _select, 150, 1.02),
+    "transaction": (_DB, _transact, 60, 1.02),
 }
 
 
 @asynccontextmanager
 async def _pair(what: str) -> AsyncIterator[tuple[Any, Any]]:
     """A server with two clients of it: bare and guarded."""
-    backend, server_class, settings, prepare, _, _ = CASES[what]
-    async with server_class() as server:
-        given = settings(server)
+    side = CASES[what][0]
+    backend = side.backend
+    async with side.server() as server:
+        given = side.settings(server)
         async with backend.connect(given) as bare, backend.connect(given) as client:
             # It watches as ever, and a stall of this machine does not open it.
             breaker = replace(backend.recommended, slow_call_rate_threshold=None)
-            await prepare(bare)
+            await side.prepare(bare)
             yield bare, Switchgear().guard(client, backend, name="service", breaker=breaker)
 
 
 def measure(what: str, rounds: int) -> tuple[float, float, float]:
     """Microseconds of a bare and of a guarded call (the least), and the median of their ratios."""
-    _, _, _, _, ask, calls = CASES[what]
+    _, ask, calls, _ = CASES[what]
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         pair = _pair(what)
@@ -133,9 +173,10 @@ def main() -> None:
     parser.add_argument("what", nargs="*", choices=[[], *CASES], help="which calls (default: all)")
     parser.add_argument("--rounds", type=int, default=30, help="interleaved rounds of each (default 30)")
     options = parser.parse_args()
+    print("| call | bare, us | guarded, us | x bare | goal |\n|---|---|---|---|---|")
     for what in options.what or CASES:
         bare, guarded, ratio = measure(what, options.rounds)
-        print(f"{what:12} bare {bare:8.1f} us, guarded {guarded:8.1f} us: {ratio:.3f} x", flush=True)
+        print(f"| {what} | {bare:,.0f} | {guarded:,.0f} | {ratio:.3f} | {CASES[what][3]} |", flush=True)
 
 
 if __name__ == "__main__":

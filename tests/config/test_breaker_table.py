@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +36,18 @@ LAID_OVER: dict[str, tuple[str, dict[str, Any]]] = {
     "a part of the ramp": ("ramp.duration = 3", {"ramp": Ramp(duration=3)}),
     "who probes": ('probe_with = "both"', {"probe_with": "both"}),
 }
+
+
+def test_the_page_has_the_defaults() -> None:
+    """docs/configuration.md names every key, and what holds where nothing is given."""
+    page = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", page.split("## The breaker's keys")[1], re.MULTILINE)
+    written = {key: value.strip("`") for key, value in rows}
+    assert written.keys() == {field.name for field in dataclasses.fields(BreakerConfig)}
+    given = "\n".join(f"{key} = {value}" for key, value in written.items() if value != "none")
+    found = breaker_table(BreakerConfig())
+    assert tomllib.loads(given) == {key: value for key, value in found.items() if written[key] != "none"}
+    assert {key for key, value in written.items() if value == "none"} == {k for k in written if not found.get(k)}
 
 
 @pytest.mark.parametrize(("text", "changes"), LAID_OVER.values(), ids=LAID_OVER)
