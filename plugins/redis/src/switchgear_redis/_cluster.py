@@ -39,6 +39,8 @@ class Refused(Exception):
         self.refusal = refusal
 
 
+#: How a command ends whose connection is closed under it; the latter where it was just about to write.
+_CUT = RedisConnectionError, AttributeError
 #: How nodes have failed in the operation that this task is in.
 _raised: ContextVar[list[Exception] | None] = ContextVar("switchgear_redis_raised", default=None)
 
@@ -109,7 +111,7 @@ class GuardedNode(ClusterNode):
         try:
             yield
         except Exception as error:
-            if (self.guard.cut != cut or self.guard.cutting) and isinstance(error, RedisConnectionError):
+            if (self.guard.cut != cut or self.guard.cutting) and isinstance(error, _CUT):
                 # By redis-py itself, with commands under way, in order to look at the topology anew. It tries again.
                 admission.give_back()
             elif classify(error).name == "FAILURE" and (raised := _raised.get()) is not None:
