@@ -108,7 +108,7 @@ async def test_no_answer_has_a_secret_in_it() -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # redis has no other
-async def test_asking_calls_no_backend() -> None:
+async def test_invariant_35_asking_calls_no_backend() -> None:
     """Counted by a real server, while its breaker is closed and while it is open: nothing but our own question."""
     redis = pytest.importorskip("switchgear_redis", reason="needs the redis plugin")
     from redis.asyncio import Redis

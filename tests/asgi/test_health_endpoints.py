@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, combinations
+
 import anyio
 import pytest
 
@@ -35,6 +37,17 @@ async def test_not_ready_while_a_required_service_is_down_but_alive() -> None:
         assert (await ask(board.app, "/livez")).status == 200
         board.mend("db")
         assert (await ask(board.app, "/readyz")).status == 200
+
+
+async def test_invariant_35_whether_it_is_alive_depends_on_no_service() -> None:
+    """Whichever of them are down, in every combination."""
+    services = ("db", "cache", "archive")
+    for down in chain.from_iterable(combinations(services, number) for number in range(len(services) + 1)):
+        async with shop() as board:
+            for name in down:
+                board.break_down(name)
+            reply = await ask(board.app, "/livez")
+            assert (reply.status, reply.json()) == (200, {"ok": True, "because": []}), down
 
 
 async def test_what_the_operator_names_is_required_too() -> None:
