@@ -7,7 +7,6 @@ import time
 import anyio
 import pytest
 from anyio import Event, create_task_group
-from anyio.lowlevel import checkpoint
 
 from switchgear import (
     BreakerConfig,
@@ -17,6 +16,7 @@ from switchgear import (
     Verdict,
 )
 from switchgear.testing import VirtualClock
+from tests.scorecard.backend import Backend
 from tests.support import (
     Said,
     breaker_of,
@@ -29,21 +29,6 @@ from tests.support import (
 from tests.tasks import DEADLINE, under_way
 
 pytestmark = pytest.mark.anyio
-
-
-class Backend:
-    """A coroutine function that counts how often it was begun."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.begun = 0
-        self.error = error
-
-    async def get(self, key: str = "k") -> str:
-        self.begun += 1
-        await checkpoint()
-        if self.error is not None:
-            raise self.error
-        return key
 
 
 async def test_half_open_1_of_1000_tasks_admitted() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from anyio.lowlevel import checkpoint
 
 from switchgear import (
     CallNotPermitted,
@@ -13,6 +12,7 @@ from switchgear import (
     Verdict,
 )
 from switchgear.testing import VirtualClock
+from tests.scorecard.backend import Backend
 from tests.support import (
     Ear,
     breaker_of,
@@ -24,21 +24,6 @@ from tests.support import (
 )
 
 pytestmark = pytest.mark.anyio
-
-
-class Backend:
-    """A coroutine function that counts how often it was begun."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.begun = 0
-        self.error = error
-
-    async def get(self, key: str = "k") -> str:
-        self.begun += 1
-        await checkpoint()
-        if self.error is not None:
-            raise self.error
-        return key
 
 
 class Raising:

@@ -20,6 +20,7 @@ from switchgear import (
     Verdict,
 )
 from switchgear.testing import VirtualClock
+from tests.scorecard.backend import Backend
 from tests.support import (
     Said,
     breaker_of,
@@ -32,21 +33,6 @@ from tests.support import (
 from tests.tasks import hang, in_threads, run
 
 pytestmark = pytest.mark.anyio
-
-
-class Backend:
-    """A coroutine function that counts how often it was begun."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.begun = 0
-        self.error = error
-
-    async def get(self, key: str = "k") -> str:
-        self.begun += 1
-        await checkpoint()
-        if self.error is not None:
-            raise self.error
-        return key
 
 
 async def test_async_with() -> None:
