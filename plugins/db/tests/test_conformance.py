@@ -22,9 +22,9 @@ class TestConformance(Conformance):
         url = f"postgresql+asyncpg://postgres:never-shown@127.0.0.1:{port}/postgres"
         return DbSettings(
             url=url,
-            connect_timeout=0.5,
-            statement_timeout=0.5,
-            pool_timeout=0.5,
+            connect_timeout=0.9,
+            statement_timeout=0.9,
+            pool_timeout=0.9,
             # A connect that is cancelled while asyncpg asks for TLS leaves an error behind that nobody retrieves.
             connect_args={"ssl": False},
         )

@@ -23,7 +23,8 @@ class TestConformance(Conformance):
     def settings(self, server: SeaweedServer, port: int) -> S3Settings:
         keys: Any = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
         keys["endpoint_url"] = f"http://127.0.0.1:{port}"
-        return S3Settings(region_name="eu-1", connect_timeout=0.9, read_timeout=0.9, **keys)
+        # A server that writes to a busy disk may take more than the second that the kit asks for.
+        return S3Settings(region_name="eu-1", connect_timeout=0.9, read_timeout=2.0, **keys)
 
     async def prepare(self, client: Any) -> None:
         await client.create_bucket(Bucket="bucket")
