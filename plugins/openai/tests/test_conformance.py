@@ -24,7 +24,7 @@ class TestConformance(Conformance):
 
     def settings(self, server: OpenAIServer, port: int) -> OpenAISettings:
         url = f"http://127.0.0.1:{port}/v1"
-        return OpenAISettings(api_key="never-shown", base_url=url, timeout=0.5, connect_timeout=0.5)
+        return OpenAISettings(api_key="never-shown", base_url=url, timeout=0.9, connect_timeout=0.9)
 
     @served
     async def embed(self, client: Any, key: str) -> Any:

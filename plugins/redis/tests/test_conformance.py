@@ -22,7 +22,7 @@ class TestConformance(Conformance):
         return ValkeyServer()
 
     def settings(self, server: ValkeyServer, port: int) -> RedisSettings:
-        return RedisSettings(url=f"redis://127.0.0.1:{port}/0", socket_timeout=0.4, socket_connect_timeout=0.4)
+        return RedisSettings(url=f"redis://127.0.0.1:{port}/0", socket_timeout=0.8, socket_connect_timeout=0.8)
 
     @served
     async def set(self, client: Any, key: str) -> Any:
