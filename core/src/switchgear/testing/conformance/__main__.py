@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         looked = ", ".join(str(place.resolve()) for place in places)
         print(  # noqa: T201
             f"{said}There is no suite of the plugin {given.plugin!r} in a {_FILE} in {looked}. "
-            "If it is elsewhere, give its path as an argument; if it could not be imported, install it: pip install -e .",
+            "If it is elsewhere, give its path; if it could not be imported, install it: pip install -e .",
             file=sys.stderr,
         )
         return 2
