@@ -31,8 +31,9 @@ PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 MEMBERS = [ROOT / "core", *PLUGINS]
 # What `dev.py coverage` runs: the quick tests that mirror the files which decide.
 DECIDING_TESTS = (
-    "breaker_[c-m]*", "breaker_open", "breaker_ramp", "breaker_table", "circuit", "decay", "degradation", "errors",
-    "gate", "graph", "health", "lane", "manager", "recovery", "sketch", "verdict", "vitals", "window",
+    "aggregate", "breaker_[c-m]*", "breaker_open", "breaker_ramp", "breaker_table", "circuit", "decay", "degradation",
+    "errors", "gate", "graph", "health", "lane", "manager", "recovery", "score", "sketch", "verdict", "vitals",
+    "window",
 )  # fmt: skip
 
 # Wheels only, each with its hash: nothing is compiled, and no package's build code runs on a developer's machine.

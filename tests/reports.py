@@ -28,3 +28,8 @@ def report_of(name: str, score: float, confidence: float = 1.0) -> Report:
     """The report of a service whose calls have shown so much; below 100 its errors limit it."""
     path = (name, "errors") if score < 100 else (name,)
     return Report(name=name, score=score, confidence=confidence, path=path, reason=f"{name} is at {score:g}")
+
+
+def inputs_of(scores: dict[str, float]) -> dict[str, Report]:
+    """The reports of some services, by their scores."""
+    return {name: report_of(name, score) for name, score in scores.items()}
