@@ -447,9 +447,9 @@ class BreakerMachine:
             self._begin(Closed(self.config.window.open(), now))
             self.tell(TripSuppressed(breaker=self.name, domain=self.domain, reason=reason, detail=detail, at=now))
             return
-        if self.state is CLOSED:
-            self._attempt = max(0.0, self._attempt - (now - self.since) / self.config.backoff.forget)
         backoff = self.config.backoff
+        if self.state is CLOSED:
+            self._attempt = max(0.0, self._attempt - (now - self.since) / backoff.forget)
         self._attempt = min(self._attempt + 1, backoff.attempts)
         if wait is None:
             wait = backoff.wait(self._attempt, self._roll())

@@ -4,8 +4,8 @@
     B(t) = sum of bi * 2**(-(t - ti)/h)    how bad they were together, each bi in 0..1
     L(t)    the part of B(t) that calls have which were served, only later than users are satisfied with
 
-Three numbers a domain, whatever the traffic (as in Finagle's failure accrual). The sums of
-two nodes add up to those of both. There is no edge that old calls fall over, so a score made of them is smooth.
+Three numbers a domain, whatever the traffic (as in Finagle's failure accrual). The sums of two nodes add up to those of
+both. There is no edge that old calls fall over, so a score made of them is smooth.
 """
 
 from __future__ import annotations
