@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import socket
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -28,6 +30,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out, and say so, what needs 280 MB more than everybody wants to download."""
     if item.get_closest_marker("llm") and not os.environ.get("SWITCHGEAR_TEST_LLM"):
         pytest.skip("needs a real model on this machine: python3 dev.py test --llm")
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Names of hosts, and what they resolve to at the moment."""
+    names: dict[str, str] = {}
+    genuine: Callable[..., Any] = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host  # as anyio has it
+        return genuine(names.get(name, host), *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return names
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,19 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SIZE = 200_000
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Names of hosts, and what they resolve to at the moment."""
-    names: dict[str, str] = {}
-    genuine: Callable[..., Any] = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        return genuine(names.get(host, host), *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return names
 
 
 @asynccontextmanager

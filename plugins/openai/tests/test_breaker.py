@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -255,27 +254,20 @@ async def test_a_narrow_link_is_no_slow_stream(llm: OpenAIServer) -> None:
     assert (witness.state(), witness.moved) == ("CLOSED", [])
 
 
-async def test_a_name_that_leads_to_a_dead_address_for_a_while(
-    llm: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_name_that_leads_to_a_dead_address_for_a_while(llm: OpenAIServer, names: dict[str, str]) -> None:
     """The host's name flips to an address where nobody listens: refused there, the service opens; flipped back, the
     first probe finds the way again, since each new connection asks for the address anew."""
-    address, resolve = "127.0.0.1", socket.getaddrinfo
-
-    def flipping(host: Any, *args: Any, **kwargs: Any) -> Any:
-        return resolve(address if host in {"llm.test", b"llm.test"} else host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", flipping)
+    names["llm.test"] = "127.0.0.1"
     witness = Witness(QUICK)
     limits = httpx2.Limits(max_keepalive_connections=0)
     http = openai.DefaultAsyncHttpx2Client(verify=TLS, limits=limits)
     async with connection(f"http://llm.test:{llm.port}/v1", http_client=http) as client:
         witness.guard(client)
         assert await chat(client)
-        address = "127.0.0.2"
+        names["llm.test"] = "127.0.0.2"
         await fail(client, 2)
         assert (witness.state(), witness.main) == ("OPEN", "OPEN")
-        address = "127.0.0.1"
+        names["llm.test"] = "127.0.0.1"
         with anyio.fail_after(20):
             while (await outcome(chat(client))).raised:
                 await anyio.sleep(0.02)  # the pace of the traffic

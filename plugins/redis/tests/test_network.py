@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import redis
@@ -17,19 +14,6 @@ from switchgear.testing import Bandwidth, FaultProxy, ValkeyServer
 pytestmark = pytest.mark.anyio
 
 SIZE = 200_000
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Names of hosts, and what they resolve to at the moment."""
-    names: dict[str, str] = {}
-    genuine: Callable[..., Any] = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-        return genuine(names.get(host, host), *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return names
 
 
 async def test_a_narrow_link_is_slow_and_no_failure(server: ValkeyServer, witness: Witness) -> None:

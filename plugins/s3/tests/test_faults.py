@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import pickle
-import socket
 import time
 from functools import partial
 from typing import Any
@@ -397,16 +396,11 @@ async def test_a_listing_that_always_has_another_page(wired: Any, wire: Wire, ge
 
 
 async def test_a_name_that_leads_to_a_dead_address_for_a_while(
-    session: Any, wire: Wire, gear: Switchgear, log: Log, monkeypatch: pytest.MonkeyPatch
+    session: Any, wire: Wire, gear: Switchgear, log: Log, names: dict[str, str]
 ) -> None:
     """The host's name flips to an address where nobody listens: refused there, the service opens; flipped back, the
     first probe finds the way again, since each new connection asks for the address anew."""
-    address, resolve = "127.0.0.1", socket.getaddrinfo
-
-    def flipping(host: Any, *args: Any, **kwargs: Any) -> Any:
-        return resolve(address if host == "files.test" else host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", flipping)
+    names["files.test"] = "127.0.0.1"
     config = AioConfig(
         retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=2, s3={"addressing_style": "path"},
         connector_args={"use_dns_cache": False},
@@ -415,11 +409,11 @@ async def test_a_name_that_leads_to_a_dead_address_for_a_while(
     async with session.client("s3", endpoint_url=f"http://files.test:{wire.port}", config=config) as client:
         guard(client, gear, name="files", breaker=QUICK)
         assert await outcome(client.head_bucket(Bucket="bucket")) == ""
-        address = "127.0.0.2"
+        names["files.test"] = "127.0.0.2"
         for _ in range(3):
             assert await outcome(client.head_bucket(Bucket="bucket")) == "EndpointConnectionError"
         assert gear.service("files").group.state is State.OPEN
-        address = "127.0.0.1"
+        names["files.test"] = "127.0.0.1"
         with anyio.fail_after(20):
             while await outcome(client.head_bucket(Bucket="bucket")):
                 await anyio.sleep(0.02)  # the pace of the traffic
