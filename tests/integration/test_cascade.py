@@ -20,11 +20,13 @@ async def test_a_slow_database_fills_its_pool_and_nothing_else(scenario: Scenari
         scenario.turn("fault")
         slow = scenario.ways.db.add(Latency(0.2))
         await scenario.until(
-            lambda: scenario.gear.health("checkout").path == ("checkout", "db", "pool_saturation"),
+            lambda: (
+                scenario.gear.health("checkout").path == ("checkout", "db", "pool_saturation")
+                and scenario.roots() == {"db"}
+            ),
             within=60,
-            what="the pool limits checkout",
+            what="the pool limits checkout, and nothing else is amiss",
         )
-        assert scenario.roots() == {"db"}
         await scenario.served(30)
         assert set(scenario.levels()) <= {"checkout", "search", "reports"}, "what requires the database, or its replica"
 
