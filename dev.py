@@ -36,6 +36,9 @@ DECIDING_TESTS = (
     "window",
 )  # fmt: skip
 
+# With more failures than these the machine is not to blame: `dev.py again`.
+FLAKY_AT_MOST = 3
+
 # Wheels only, each with its hash: nothing is compiled, and no package's build code runs on a developer's machine.
 LOCKED = ("--require-hashes", "--only-binary=:all:")
 
@@ -69,6 +72,20 @@ def test(arguments: list[str]) -> NoReturn:
     if not arguments:  # all of them: on all cores, those that share servers together
         arguments = ["-n", "auto", "--dist", "loadgroup"]
     become(BIN / "python", "-m", "pytest", *arguments)
+
+
+def again(_arguments: list[str]) -> int:
+    """Run the tests that failed last once more, without others beside them; refuses when they are more than three."""
+    set_up()
+    noted = ROOT / ".pytest_cache/v/cache/lastfailed"
+    # Workers mark tests that share servers: path::name@group.
+    failed = [re.sub(r"@[\w-]+$", "", name) for name in json.loads(noted.read_text())] if noted.exists() else []
+    if not 0 < len(failed) <= FLAKY_AT_MOST:
+        raise Failure(f"{len(failed)} tests failed last: a second look is for one to {FLAKY_AT_MOST}.")
+    if call(BIN / "python", "-m", "pytest", *failed):
+        return 1
+    say(f"FLAKY, failed beside others and passed alone; to be mended: {' '.join(failed)}")
+    return 0
 
 
 def lint(arguments: list[str]) -> int:
@@ -216,6 +233,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "setup": setup,
     "demo": demo,
     "test": test,
+    "again": again,
     "lint": lint,
     "types": types,
     "bench": bench,

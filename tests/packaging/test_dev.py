@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import dev
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parents[2]
 
@@ -135,3 +140,40 @@ def test_a_failing_step_shows_the_last_words_of_the_program(capsys: pytest.Captu
     assert "counting: failed" in shown
     assert "counting: done" in shown
     assert "to ten" not in shown
+
+
+LAST = "tests/test_a.py::test_one@servers", "tests/test_b.py::test_two[x]"
+
+
+@pytest.mark.parametrize(
+    ("failed", "passes", "code"),
+    [(LAST, True, 0), (LAST, False, 1), ((), True, None), ([f"{LAST[0]}{n}" for n in range(4)], True, None)],
+)
+def test_a_second_look_at_a_few(
+    failed: Sequence[str],
+    passes: bool,
+    code: int | None,
+    steps: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It names what is flaky, fails when a test fails again, and does not look at many or none."""
+    noted = tmp_path / ".pytest_cache/v/cache/lastfailed"
+    noted.parent.mkdir(parents=True)
+    noted.write_text(json.dumps(dict.fromkeys(failed, True)))
+    looked: list[str] = []
+
+    def call(_program: Path, *arguments: str) -> int:
+        looked.extend(arguments)
+        return 0 if passes else 1
+
+    monkeypatch.setattr(dev, "call", call)
+    if code is None:
+        with pytest.raises(dev.Failure, match=f"{len(failed)} tests failed"):
+            dev.again([])
+        return
+    assert dev.again([]) == code
+    assert looked == ["-m", "pytest", "tests/test_a.py::test_one", "tests/test_b.py::test_two[x]"]
+    assert ("FLAKY" in capsys.readouterr().err) is passes
+    assert steps  # it had set up what it needs

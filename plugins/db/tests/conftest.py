@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from plugins.db.tests.support import Board
+from plugins.db.tests.support import Board, until
 from switchgear.testing import PostgresServer
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ async def board() -> AsyncIterator[Board]:
     yield board
     for engine in board.engines:
         await engine.dispose()
+    await until(no_more_threads)
+
+
+async def no_more_threads() -> bool:
+    """Those of aiosqlite talk to the loop, which must be there: after a failed connect, too, nobody waits for them."""
+    return not any("_connection_worker_thread" in thread.name for thread in threading.enumerate())
 
 
 @pytest.fixture(params=["asyncpg", "psycopg"])

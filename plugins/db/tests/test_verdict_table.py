@@ -4,7 +4,6 @@ caller gets SQLAlchemy's own exception round the driver's own, both untouched.
 
 from __future__ import annotations
 
-import threading
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from plugins.db.tests.support import TOUCHY, Board, ask, outcome, until
+from plugins.db.tests.support import TOUCHY, Board, ask, outcome
 from switchgear import CallNotPermitted, Verdict
 from switchgear.testing import PostgresServer
 from switchgear_db._classify import VERDICTS, root
@@ -221,9 +220,3 @@ async def test_an_error_of_sqlite(name: str, tmp_path: Path, board: Board) -> No
     caught = await table.judged(verdict, *statements, role=role)
     raised: Any = root(caught)
     assert raised.sqlite_errorname.startswith(name)
-    await table.engine.dispose()
-    await until(no_more_threads)  # even after a failed connect they talk to the loop
-
-
-async def no_more_threads() -> bool:
-    return not any("_connection_worker_thread" in thread.name for thread in threading.enumerate())
