@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -102,6 +102,23 @@ async def test_the_cluster_is_down(witness: Witness) -> None:
         assert type(raised) is ClusterDownError
         assert witness.states() == {"": "CLOSED", "read": "OPEN"}
         assert isinstance(await outcome(client.get("key")), CallNotPermitted)
+
+
+async def piped(client: Any) -> Any:
+    async with client.pipeline() as pipeline:
+        return await pipeline.get("key").execute()
+
+
+@pytest.mark.parametrize("ask", [lambda client: client.get("key"), piped], ids=["command", "pipeline"])
+async def test_a_slot_is_not_served(ask: Callable[[Any], Awaitable[Any]], witness: Witness) -> None:
+    """The node serves others: however often redis-py asks for the slot, it is one failure an operation."""
+    async with one_node(error("CLUSTERDOWN Hash slot not served").sent) as (wire, client):
+        raised = await outcome(ask(witness.guard(client, replace(LASTING, consecutive_failures=2))))
+        assert type(raised) is ClusterDownError
+        assert "Hash slot not served" in str(raised)
+        assert len(wire.commands) > 3
+        assert [verdict for _, verdict in witness.verdicts].count(Verdict.FAILURE) == 1
+        assert witness.states() == {"": "CLOSED", "read": "CLOSED"}
 
 
 async def test_no_node_can_be_reached(witness: Witness) -> None:

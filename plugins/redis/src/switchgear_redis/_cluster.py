@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from redis.asyncio.cluster import ClusterNode, ClusterPipeline, NodesManager, RedisCluster
-from redis.exceptions import ClusterError, RedisClusterException
+from redis.exceptions import ClusterDownError, ClusterError, RedisClusterException
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from switchgear.spi import CallNotPermitted, Service
@@ -64,6 +64,21 @@ async def refusable(attempt: Coroutine[Any, Any, T]) -> T:
         del told
 
 
+def _keep(error: Exception, admission: Admission) -> None:
+    """Keep a node's failure for whoever waits at the end of redis-py's loops. That a slot is not served, whatever node
+    they ask for it, says little about the other slots of each: it is told once in an operation."""
+    raised = _raised.get()
+    if raised is None:
+        return
+    if _of_a_slot(error) and any(map(_of_a_slot, raised)):
+        admission.give_back()
+    raised.append(error)
+
+
+def _of_a_slot(reply: object) -> bool:
+    return isinstance(reply, ClusterDownError) and "Hash slot not served" in str(reply)
+
+
 class GuardedNode(ClusterNode):
     """One node. What takes its connections away unguarded (transactions, subscriptions) is admitted when it does."""
 
@@ -100,6 +115,8 @@ class GuardedNode(ClusterNode):
         with admission, self._told(admission):
             failed = await super().execute_pipeline(commands)
             replies = [command.result for command in commands]
+            if slotless := next(filter(_of_a_slot, replies), None):
+                _keep(slotless, admission)
             admission.look_into(replies)
         count_pipeline(guard, known, replies)
         return failed
@@ -114,8 +131,8 @@ class GuardedNode(ClusterNode):
             if (self.guard.cut != cut or self.guard.cutting) and isinstance(error, _CUT):
                 # By redis-py itself, with commands under way, in order to look at the topology anew. It tries again.
                 admission.give_back()
-            elif classify(error).name == "FAILURE" and (raised := _raised.get()) is not None:
-                raised.append(error)
+            elif classify(error).name == "FAILURE":
+                _keep(error, admission)
             raise
 
     async def disconnect(self) -> None:
