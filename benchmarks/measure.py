@@ -11,9 +11,10 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Figure:
-    """Nanoseconds per call: the least, for orientation, and medians of the ratios to other contenders in one round."""
+    """Nanoseconds per call: the least and the median, and medians of the ratios to other contenders in one round."""
 
     least: float
+    median: float
     ratios: dict[str, float]  #: name of the contender it is compared with -> ratio
 
 
@@ -31,6 +32,7 @@ def interleave(runs: dict[str, Callable[[], float]], *, rounds: int, against: tu
     return {
         name: Figure(
             min(figures),
+            median(figures),
             {
                 other: median(mine / theirs for mine, theirs in zip(figures, results[other], strict=True))
                 for other in against
