@@ -17,6 +17,7 @@ from switchgear import BreakerConfig, Settled, Switchgear
 from switchgear.testing import VirtualClock
 from switchgear_db import BACKEND
 from switchgear_db._guard import address
+from tests.untouched import untouched
 
 #: Opens at the third failure in a row, for a time that only the test's clock makes pass, and closes without a ramp.
 CONFIG = BreakerConfig(consecutive_failures=3, wait_duration_in_open=60.0, ramp=None, slow_call_duration_threshold=None)
@@ -97,11 +98,11 @@ async def running(observer: AsyncEngine, query: str) -> None:
 
 
 async def outcome(call: Awaitable[Any]) -> Any:
-    """What the caller sees: the result, or the exception."""
+    """What the caller sees: the result, or the exception, which no guard has touched."""
     try:
         return await call
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what the test asks for
-        return error
+        return untouched(error)
 
 
 async def timed(call: Awaitable[Any]) -> tuple[Any, float]:

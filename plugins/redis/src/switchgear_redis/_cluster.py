@@ -41,20 +41,20 @@ class Refused(Exception):
 
 #: How a command ends whose connection is closed under it; the latter where it was just about to write.
 _CUT = RedisConnectionError, AttributeError
-#: How nodes have failed in the operation that this task is in.
-_raised: ContextVar[list[Exception] | None] = ContextVar("switchgear_redis_raised", default=None)
+#: How nodes have failed in the operation that this task is in, by their names.
+_raised: ContextVar[list[tuple[str, Exception]] | None] = ContextVar("switchgear_redis_raised", default=None)
 
 
 async def refusable(attempt: Coroutine[Any, Any, T]) -> T:
     """One operation, round all of redis-py's loops. It fails with what a node raised, even if redis-py would have tried
     again and was refused; with the refusal, if that is all there is."""
-    raised: list[Exception] = []
+    raised: list[tuple[str, Exception]] = []
     token = _raised.set(raised)
     try:
         return await attempt
     except (Refused, RedisClusterException) as error:
         carrier = error if isinstance(error, Refused) else error.__cause__  # no node could be asked for the topology
-        told = error if not isinstance(carrier, Refused) else raised[-1] if raised else carrier.refusal
+        told = error if not isinstance(carrier, Refused) else raised[-1][1] if raised else carrier.refusal
     finally:
         _raised.reset(token)
         raised.clear()  # with their frames
@@ -64,19 +64,8 @@ async def refusable(attempt: Coroutine[Any, Any, T]) -> T:
         del told
 
 
-def _keep(error: Exception, admission: Admission) -> None:
-    """Keep a node's failure for whoever waits at the end of redis-py's loops. That a slot is not served, whatever node
-    they ask for it, says little about the other slots of each: it is told once in an operation."""
-    raised = _raised.get()
-    if raised is None:
-        return
-    if _of_a_slot(error) and any(map(_of_a_slot, raised)):
-        admission.give_back()
-    raised.append(error)
-
-
-def _of_a_slot(reply: object) -> bool:
-    return isinstance(reply, ClusterDownError) and "Hash slot not served" in str(reply)
+def _failure(reply: object) -> bool:
+    return isinstance(reply, Exception) and classify(reply).name == "FAILURE"
 
 
 class GuardedNode(ClusterNode):
@@ -115,8 +104,8 @@ class GuardedNode(ClusterNode):
         with admission, self._told(admission):
             failed = await super().execute_pipeline(commands)
             replies = [command.result for command in commands]
-            if slotless := next(filter(_of_a_slot, replies), None):
-                _keep(slotless, admission)
+            if failed and (failures := [reply for reply in replies if _failure(reply)]):
+                self._keep(failures[0], admission)
             admission.look_into(replies)
         count_pipeline(guard, known, replies)
         return failed
@@ -131,9 +120,19 @@ class GuardedNode(ClusterNode):
             if (self.guard.cut != cut or self.guard.cutting) and isinstance(error, _CUT):
                 # By redis-py itself, with commands under way, in order to look at the topology anew. It tries again.
                 admission.give_back()
-            elif classify(error).name == "FAILURE":
-                _keep(error, admission)
+            elif _failure(error):
+                self._keep(error, admission)
             raise
+
+    def _keep(self, error: Exception, admission: Admission) -> None:
+        raised = _raised.get()
+        if raised is None:
+            return
+        # What a node that is well says of a slot, or during a failover. redis-py asks again until that is over; however
+        # often it does, it is one failure an operation, so that none which would have come through is refused.
+        if isinstance(error, ClusterDownError) and (self.name, ClusterDownError) in ((n, type(e)) for n, e in raised):
+            admission.give_back()
+        raised.append((self.name, error))
 
     async def disconnect(self) -> None:
         self.guard.cutting += 1
@@ -164,6 +163,11 @@ class GuardedNodesManager(NodesManager):
 
 class GuardedCluster(RedisCluster):
     """The client: its commands, and what comes of them at the end of redis-py's loops."""
+
+    async def initialize(self, *args: Any, **kwargs: Any) -> RedisCluster:
+        topology: Coroutine[Any, Any, RedisCluster] = super().initialize(*args, **kwargs)
+        # In the middle of an operation, that will tell.
+        return await (topology if _raised.get() is not None else refusable(topology))
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         service = service_of(self)
