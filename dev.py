@@ -78,8 +78,7 @@ def again(_arguments: list[str]) -> int:
     """Run the tests that failed last once more, without others beside them; refuses when they are more than three."""
     set_up()
     noted = ROOT / ".pytest_cache/v/cache/lastfailed"
-    # Workers mark tests that share servers: path::name@group.
-    failed = [re.sub(r"@[\w-]+$", "", name) for name in json.loads(noted.read_text())] if noted.exists() else []
+    failed = list(json.loads(noted.read_text())) if noted.exists() else []
     if not 0 < len(failed) <= FLAKY_AT_MOST:
         raise Failure(f"{len(failed)} tests failed last: a second look is for one to {FLAKY_AT_MOST}.")
     if call(BIN / "python", "-m", "pytest", *failed):
