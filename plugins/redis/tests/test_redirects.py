@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ClusterDownError, ClusterError, RedisClusterException
 
 from plugins.redis.tests.nodes import SLOTS, cluster, key_on
-from plugins.redis.tests.support import LASTING, Witness, bare, outcome
+from plugins.redis.tests.support import LASTING, VERSION, Witness, bare, outcome
 from plugins.redis.tests.wire import Reply, Wire, error
 from switchgear import CallNotPermitted, Verdict
 
@@ -74,7 +74,9 @@ async def one_node(reply: bytes, *, slots: int = SLOTS) -> AsyncIterator[tuple[W
             b"CLUSTER": f"*1\r\n*3\r\n:0\r\n:{slots - 1}\r\n*3\r\n".encode() + address,
             b"COMMAND": b"*1\r\n*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+readonly\r\n:1\r\n:1\r\n:1\r\n",
         }
-        client = RedisCluster(host="127.0.0.1", port=wire.port, protocol=2, require_full_coverage=True)
+        # More attempts would only take longer: it pauses in between.
+        twice: Any = {"retry": Retry(NoBackoff(), 2)} if VERSION >= (6, 0) else {"cluster_error_retry_attempts": 2}
+        client = RedisCluster(host="127.0.0.1", port=wire.port, protocol=2, require_full_coverage=True, **twice)
         yield wire, client
         await client.aclose()
 
@@ -111,7 +113,6 @@ async def test_the_cluster_is_down(ask: Callable[[Any], Awaitable[Any]], text: s
     """As nodes say that cannot see most of the others, or of one slot: redis-py's own error. redis-py asks again for
     some seconds, since it may be a failover; that is one failure of the node."""
     async with one_node(error(f"CLUSTERDOWN {text}").sent) as (wire, client):
-        client.set_retry(Retry(NoBackoff(), 2))
         witness.guard(client, replace(LASTING, consecutive_failures=2))
         raised = await outcome(ask(client))
         assert type(raised) is ClusterDownError
