@@ -33,7 +33,6 @@ SUITE = Suite(
     slice=tuple(f"tests/{name}" for name in _SLICE),
     # Half of the tests are of the synchronous client, and many of what sends nothing.
     least_guarded=0.2,
-    metrics_only=True,
     requirements=(
         *("pytest-asyncio==1.4.0", "inline-snapshot==0.36.1", "azure-identity==1.27.0", "numpy==2.4.6"),
         *("griffe==2.4.1", "pillow==12.3.0", "websockets==15.0.1"),

@@ -64,7 +64,6 @@ def run(suite: Suite, chosen: Sequence[str], *, guarded: bool) -> Ran:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "SWITCHGEAR_UPSTREAM": notes,
                 "SWITCHGEAR_UPSTREAM_BACKEND": suite.backend,
-                "SWITCHGEAR_UPSTREAM_METRICS_ONLY": "1" if suite.metrics_only else "",
                 **made.environment,
             },
             log=log,

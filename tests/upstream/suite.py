@@ -46,8 +46,6 @@ class Suite:
     requirements: tuple[str, ...] = ()
     #: The module in `inside/` that puts the guard before the clients.
     swap: str = "upstream_guard"
-    #: The breakers decide nothing (METRICS_ONLY), for tests that play outages with waits that take no time.
-    metrics_only: bool = False
     #: Another version than the one that is installed here, with the hash of its sdist: `NAME==VERSION --hash=...`. The
     #: requirements bring it.
     release: str = ""
