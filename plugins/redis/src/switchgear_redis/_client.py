@@ -128,9 +128,14 @@ class GuardedPubSub(PubSub):
 def count_pipeline(guard: Guard, commands: Sequence[Command], replies: Sequence[object]) -> None:
     """Count a pipeline that was executed, and what its replies tell."""
     guard.pipeline_commands.observe(len(commands))
+    looked_up = 0
     for command, reply in zip(commands, replies, strict=False):
-        if command.lookup:
+        if command.lookup == "one" and reply is not None and not isinstance(reply, Exception):
+            looked_up += 1  # counted together, as there may be thousands
+        elif command.lookup:
             count_lookup(guard, command, reply)
+    if looked_up:
+        guard.hits.add(looked_up)
 
 
 def count_lookup(guard: Guard, command: Command, reply: Any) -> None:

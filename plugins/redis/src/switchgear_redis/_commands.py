@@ -69,10 +69,12 @@ def command_of(args: Sequence[Any]) -> Command:
 
 def pipeline_of(commands: Iterable[Command]) -> Command:
     """The command that a pipeline of these is as a whole."""
-    writes, idempotent = False, True
+    writes, idempotent, before = False, True, None
     for command in commands:
-        writes = writes or command.writes
-        idempotent = idempotent and command.operation.idempotent
+        if command is not before:  # many of the same are what pipelines are for
+            writes = writes or command.writes
+            idempotent = idempotent and command.operation.idempotent
+            before = command
     return _PIPELINES[writes, idempotent]
 
 
