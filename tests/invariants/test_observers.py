@@ -13,6 +13,7 @@ import pytest
 from switchgear import (
     CallNotPermitted,
     CircuitBreaker,
+    Refused,
     State,
     Transition,
     Verdict,
@@ -93,7 +94,7 @@ def test_invariant_15_a_raising_observer_changes_neither_call_nor_state() -> Non
 
 def test_invariant_15_events_are_totally_ordered() -> None:
     """Eight threads drive one breaker through its states: the observers hear one chain, each transition from where
-    the last one led, in the order of its generations.
+    the last one led, in the order of its generations. A refusal alone, which takes no lock, may be told later.
     """
     clock = VirtualClock()
     breaker = breaker_of(clock, permitted_calls_in_half_open=1, wait_duration_in_open=1e-6)
@@ -123,7 +124,9 @@ def test_invariant_15_events_are_totally_ordered() -> None:
         assert move.from_state is last.to_state
         assert move.generation > last.generation
         assert move.at >= last.at
-    assert ears[0].heard == ears[1].heard
+    decided, again = ([event for event in ear.heard if not isinstance(event, Refused)] for ear in ears)
+    assert decided == again
+    assert len(ears[0].of(Refused)) == len(ears[1].of(Refused)) > 50
 
 
 def test_invariant_15_observers_that_come_at_once_all_hear() -> None:

@@ -78,6 +78,13 @@ async def test_never_read(client: openai.AsyncOpenAI, witness: Witness) -> None:
     assert witness.verdicts == [IGNORED]
 
 
+# The collector takes the chain of the SDK's generators in any order, and not all of them bear that.
+forgetful = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <async_generator:pytest.PytestUnraisableExceptionWarning"
+)
+
+
+@forgetful
 async def test_forgotten(client: openai.AsyncOpenAI, witness: Witness) -> None:
     """A stream that is just forgotten gives its permit back once."""
     stream = await begin(client)
@@ -90,8 +97,7 @@ async def test_forgotten(client: openai.AsyncOpenAI, witness: Witness) -> None:
     assert witness.gear.breaker("llm", MODEL).snapshot().in_flight == 0
 
 
-# The collector takes the chain of the SDK's generators in any order, and not all of them bear that.
-@pytest.mark.filterwarnings("ignore:Exception ignored in. <async_generator:pytest.PytestUnraisableExceptionWarning")
+@forgetful
 async def test_forgotten_half_read(client: openai.AsyncOpenAI, witness: Witness) -> None:
     """So does one that is forgotten half read."""
     stream = await begin(client)

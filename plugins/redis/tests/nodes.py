@@ -15,15 +15,17 @@ SLOTS = 16384
 _OPTIONS = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
 
 
+def alone() -> ValkeyServer:
+    """A node that knows no other, and has no slots."""
+    # The port of its bus is not 10,000 above its own, as it would choose: those are for outgoing connections.
+    return ValkeyServer(*_OPTIONS, "--cluster-port", str(free_port()))
+
+
 @asynccontextmanager
 async def cluster(size: int) -> AsyncGenerator[list[ValkeyServer]]:
     """Its nodes, each with an equal share of the slots, all of which know each other."""
     async with AsyncExitStack() as stack:
-        # The port of its bus is not 10,000 above its own, as it would choose: those are for outgoing connections.
-        nodes = [
-            await stack.enter_async_context(ValkeyServer(*_OPTIONS, "--cluster-port", str(free_port())))
-            for _ in range(size)
-        ]
+        nodes = [await stack.enter_async_context(alone()) for _ in range(size)]
         for number, node in enumerate(nodes):
             async with bare(node.port) as client:
                 first, last = number * SLOTS // size, (number + 1) * SLOTS // size - 1

@@ -20,6 +20,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 
+from plugins.redis.tests.nodes import alone
 from plugins.redis.tests.support import LASTING, TOUCHY, VERSION, Witness, bare, outcome
 from plugins.redis.tests.wire import Reply, Wire, error
 from switchgear import CallNotPermitted, Verdict
@@ -211,7 +212,7 @@ async def test_a_lost_race(victim: ValkeyServer, witness: Witness, below: Below)
 
 @asynccontextmanager
 async def without_slots() -> AsyncIterator[int]:
-    async with ValkeyServer("--cluster-enabled", "yes") as server:
+    async with alone() as server:
         yield server.port
 
 
