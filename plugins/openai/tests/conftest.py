@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugins.openai.tests.sockets import SocketServer
 from plugins.openai.tests.support import Witness, connection
 from switchgear.testing import OpenAIServer
 
@@ -30,13 +29,6 @@ async def llm(server: OpenAIServer) -> AsyncIterator[OpenAIServer]:
     if not server.running:
         await server.restart()
     await server.heal()
-
-
-@pytest.fixture
-async def sockets() -> AsyncIterator[SocketServer]:
-    server = SocketServer()
-    async with server.running():
-        yield server
 
 
 @pytest.fixture

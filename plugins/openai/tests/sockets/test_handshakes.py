@@ -19,7 +19,7 @@ from openai.lib import _websocket
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidMessage, InvalidStatus
 
-from plugins.openai.tests.sockets import TOUCHY, SocketServer, calls, realtime
+from plugins.openai.tests.sockets.server import TOUCHY, SocketServer, calls, realtime
 from plugins.openai.tests.support import KEY, MODEL, TLS, Witness, connection
 from switchgear import CallNotPermitted, Verdict
 
@@ -31,17 +31,6 @@ pytestmark = pytest.mark.anyio
 
 SUCCESS, FAILURE, THROTTLED, IGNORED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED, Verdict.IGNORED
 EVERYWHERE, EXHAUSTED = FAILURE.everywhere(), Verdict.EXHAUSTED.everywhere()
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # websockets runs on nothing else
-
-
-@pytest.fixture
-async def client(sockets: SocketServer, witness: Witness) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with connection(sockets.base_url) as made:
-        yield witness.guard(made)
 
 
 WAYS: dict[str, Callable[[openai.AsyncOpenAI], Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -13,7 +13,7 @@ import openai
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from plugins.openai.tests.sockets import TOUCHY, SocketServer, calls, realtime
+from plugins.openai.tests.sockets.server import TOUCHY, SocketServer, calls, realtime
 from plugins.openai.tests.support import KEY, MODEL, TLS, Witness, connection, until
 from switchgear import BreakerConfig, CallNotPermitted, Verdict
 from switchgear.testing import FaultProxy, Timeout
@@ -24,17 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 SUCCESS, FAILURE, THROTTLED = Verdict.SUCCESS, Verdict.FAILURE, Verdict.THROTTLED
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"  # websockets runs on nothing else
-
-
-@pytest.fixture
-async def client(sockets: SocketServer, witness: Witness) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with connection(sockets.base_url) as made:
-        yield witness.guard(made)
 
 
 def closing(code: int) -> Callable[[ServerConnection], Awaitable[None]]:
