@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plugins.db.tests.support import Board, ask, outcome, until
-from switchgear import CallNotPermitted
-from switchgear.testing import PostgresServer
+from plugins.db.tests.support import CONFIG, Board, ask, outcome, until
+from switchgear import Breaker, CallNotPermitted, CircuitBreaker, Fallback, Pipeline, State, degraded
+from switchgear.testing import PostgresServer, VirtualClock
 from switchgear_db._probe import probe
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +25,7 @@ class Standby(PostgresServer):
     name = "Standby"
 
     def __init__(self, primary: PostgresServer) -> None:
-        super().__init__("-c", "recovery_min_apply_delay=60s", "-c", "hot_standby=on")
+        super().__init__("-c", "hot_standby=on")
         self._primary = primary
 
     async def prepare(self) -> None:
@@ -35,6 +38,12 @@ class Standby(PostgresServer):
         shutil.copytree(self._primary.directory / "data", data, ignore=shutil.ignore_patterns("postmaster.*"))
         data.chmod(0o700)
         (data / "standby.signal").touch()
+        self.lag_behind(60)
+
+    def lag_behind(self, seconds: int) -> None:
+        """Show what happened so long ago; from the next start on, or when it is told to read its configuration."""
+        with (self.directory / "data" / "postgresql.auto.conf").open("a") as config:
+            config.write(f"recovery_min_apply_delay = {seconds}s\n")
 
     def command(self) -> Sequence[str]:
         """Where it finds the primary."""
@@ -57,20 +66,30 @@ async def standby(victim: PostgresServer) -> AsyncIterator[Standby]:
         yield standby
 
 
-async def test_a_standby_that_lags_serves_and_takes_no_writes(
-    victim: PostgresServer, standby: Standby, driver: str, board: Board
-) -> None:
-    """It answers with what was a minute ago: that is served, and no evidence of anything; how far behind it is, it
-    tells who asks. A write is refused by it, for which its write branch opens, and no other."""
-    primary, replica = board.engine(victim.url(driver)), board.engine(standby.url(driver))
+@pytest.fixture
+def primary(victim: PostgresServer, driver: str, board: Board) -> AsyncEngine:
+    return board.engine(victim.url(driver))
+
+
+@pytest.fixture
+async def replica(primary: AsyncEngine, standby: Standby, driver: str, board: Board) -> AsyncEngine:
+    """Behind the primary by one row, which it has and will not show for a minute."""
+    replica = board.engine(standby.url(driver))
     await ask(primary, "INSERT INTO news VALUES (2)")
 
     async def behind() -> bool:
         return bool(await ask(replica, "SELECT pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"))
 
     await until(behind, seconds=30)
-    assert await ask(primary, "SELECT count(*) FROM news") == 2
     board.settled.clear()
+    return replica
+
+
+async def test_a_standby_that_lags_serves_and_takes_no_writes(
+    victim: PostgresServer, standby: Standby, primary: AsyncEngine, replica: AsyncEngine, board: Board
+) -> None:
+    """It answers with what was a minute ago: that is served, and no evidence of anything; how far behind it is, it
+    tells who asks. A write is refused by it, for which its write branch opens, and no other."""
     assert await ask(replica, "SELECT count(*) FROM news") == 1
     assert {verdict for _, verdict in board.settled} == {"SUCCESS"}
 
@@ -83,3 +102,57 @@ async def test_a_standby_that_lags_serves_and_takes_no_writes(
     assert open_ == [f"127.0.0.1:{standby.port}/write"]
     assert not await probe(replica, open_[0])
     assert await probe(primary, f"127.0.0.1:{victim.port}/write")
+
+
+#: Seconds that a standby is behind: none when all is shown that it has, infinitely many before the first transaction.
+LAG = """SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
+    ELSE coalesce(extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()), 'infinity') END"""
+
+
+class TooOldError(Exception):
+    """The standby is further behind than the reader can bear."""
+
+
+async def test_reads_that_must_be_fresh_go_to_the_primary_and_say_so(
+    standby: Standby, primary: AsyncEngine, replica: AsyncEngine, board: Board
+) -> None:
+    """As the plugin's README tells: who must not read what is old asks how old it is, and by a fallback goes to the
+    primary, flagged. After some such answers a breaker of its own spares him the question, until the standby is back;
+    those of the database have seen nothing but success."""
+    asked: list[str] = []
+    clock = VirtualClock()
+    fresh = CircuitBreaker("fresh", replace(CONFIG, permitted_calls_in_half_open=1), clock=clock)
+
+    async def from_primary() -> int:
+        asked.append("primary")
+        return int(await ask(primary, "SELECT count(*) FROM news"))
+
+    @Pipeline(Fallback(function=from_primary, canary=0), Breaker(fresh), name="fresh", clock=clock)
+    async def news() -> int:
+        asked.append("replica")
+        async with replica.connect() as connection:
+            if await connection.scalar(text(LAG)) > 10:
+                raise TooOldError
+            return int(await connection.scalar(text("SELECT count(*) FROM news")) or 0)
+
+    for _ in range(5):
+        with degraded() as answers:
+            assert await news() == 2
+        assert ["from_primary" in answer.source for answer in answers] == [True]
+    assert asked == ["replica", "primary"] * 3 + ["primary"] * 2
+    assert fresh.state is State.OPEN
+    assert {verdict for _, verdict in board.settled} == {"SUCCESS"}
+    assert set(board.states().values()) == {"CLOSED"}
+
+    standby.lag_behind(0)
+    assert await ask(replica, "SELECT pg_reload_conf()")
+
+    async def up_to_date() -> bool:
+        return bool(await ask(replica, LAG) == 0)
+
+    await until(up_to_date)
+    clock.advance(60)
+    with degraded() as answers:
+        assert await news() == 2
+    assert (asked[-1], answers) == ("replica", [])
+    assert str(fresh.state) == "CLOSED"
