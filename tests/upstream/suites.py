@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.upstream import openai_suite, redis_suites, s3_suites, sqlalchemy_suites
+from tests.upstream import openai_suites, redis_suites, s3_suites, sqlalchemy_suites
 from tests.upstream.suite import Suite
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
-    for suite in (*redis_suites.SUITES, *s3_suites.SUITES, openai_suite.SUITE, *sqlalchemy_suites.SUITES)
+    for suite in (*redis_suites.SUITES, *s3_suites.SUITES, *openai_suites.SUITES, *sqlalchemy_suites.SUITES)
 }
 
 
