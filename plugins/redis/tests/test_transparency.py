@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -115,6 +117,17 @@ async def test_what_a_client_makes_is_guarded_and_of_its_own_type(client: Any, w
     assert await lock.acquire()
     expected = ["redis.pipeline", "redis.subscribe", "redis.connect", "redis.ping", "redis.set"]
     assert [(name, Verdict.SUCCESS) for name in expected] == witness.verdicts
+
+
+async def test_guarded_pipelines_are_of_one_class(client: Any, witness: Witness) -> None:
+    """Also when none is left of the last ones: a class for each would cost each more than its commands do."""
+    kinds = set[int]()
+    kept = weakref.ref(type(client.pipeline()))
+    for _ in range(3):
+        gc.collect()
+        assert kept() is not None
+        kinds.add(id(type(client.pipeline())))
+    assert kinds == {id(kept())}
 
 
 async def test_a_transaction_that_loses_its_race_is_no_failure(client: Any, witness: Witness) -> None:

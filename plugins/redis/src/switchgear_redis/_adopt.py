@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-from weakref import WeakValueDictionary
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# (class, guarded class) -> the two in one. Weak, since a guarded class may belong to one service, and go with it.
-_made: WeakValueDictionary[tuple[type, type], type] = WeakValueDictionary()
 
-
-def adopt(obj: T, guarded: type) -> T:
+def adopt(obj: T, guarded: Any) -> T:
     """Make the object also an instance of a guarded class, which then answers first. Doing it twice does nothing."""
     base = type(obj)
     if issubclass(base, guarded):
         return obj
-    made = _made.get((base, guarded))
+    # class -> that and the guarded one in one. On the guarded class, which may belong to one service and goes with it;
+    # and held, for a pipeline is gone in a moment, and the interpreter forgets what it has learnt with each class.
+    made: dict[type, type] | None = vars(guarded).get("switchgear_made")
     if made is None:
+        made = guarded.switchgear_made = {}
+    if base not in made:
         # The names of the class it was: a repr, a log line or a metric label must not change by being guarded.
         names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
-        made = _made[base, guarded] = type(base.__name__, (guarded, base), {"__slots__": (), **names})
-    obj.__class__ = made  # pyright: ignore[reportAttributeAccessIssue]
+        made[base] = type(base.__name__, (guarded, base), {"__slots__": (), **names})
+    obj.__class__ = made[base]
     return obj

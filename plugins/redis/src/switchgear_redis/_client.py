@@ -22,7 +22,7 @@ from redis.asyncio.client import Pipeline, PubSub, Redis
 from switchgear.spi import CallNotPermitted
 from switchgear_redis._admission import Guard
 from switchgear_redis._adopt import adopt
-from switchgear_redis._commands import Command, command_of, pipeline_of
+from switchgear_redis._commands import Command, command_of, commands_of, pipeline_of
 from switchgear_redis._pool import guard_of
 
 #: The classes of operations that go through the service's strategies.
@@ -71,7 +71,7 @@ class GuardedPipeline(Pipeline):
         guard = guard_of(self)
         if guard is None or not (self.command_stack or self.watching):
             return await super().execute(raise_on_error)
-        commands = [command_of(args) for args, _ in self.command_stack]
+        commands = commands_of([args for args, _ in self.command_stack])
         command = pipeline_of(commands)
         if guard.service.pipeline is None or self.watching:
             return await self._execute_admitted(guard, command, commands, raise_on_error)
@@ -95,7 +95,8 @@ class GuardedPipeline(Pipeline):
             raise
         with admission:
             replies = await super().execute(raise_on_error)
-            admission.look_into(replies)
+            if not raise_on_error:  # else there are none among them
+                admission.look_into(replies)
         count_pipeline(guard, commands, replies)
         return replies
 

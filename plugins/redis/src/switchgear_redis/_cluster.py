@@ -21,7 +21,7 @@ from switchgear_redis._admission import Admission, Guard
 from switchgear_redis._adopt import adopt
 from switchgear_redis._classify import classify
 from switchgear_redis._client import PIPED, count_lookup, count_pipeline
-from switchgear_redis._commands import CONNECT, Command, command_of, pipeline_of
+from switchgear_redis._commands import CONNECT, Command, command_of, commands_of, pipeline_of
 from switchgear_redis._pool import RefusableBackoff, with_backoff
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class GuardedNode(ClusterNode):
         return reply
 
     async def execute_pipeline(self, commands: list[Any]) -> bool:
-        guard, known = self.guard, [command_of(command.args) for command in commands]
+        guard, known = self.guard, commands_of([command.args for command in commands])
         try:
             admission = guard.admit(pipeline_of(known))
         except CallNotPermitted as refusal:
@@ -202,7 +202,7 @@ class GuardedClusterPipeline(ClusterPipeline):
         else:
             strategy = pipeline._execution_strategy
             service, queue = service_of(self.cluster_client), strategy._command_queue
-        commands = [command_of(command.args) for command in queue]
+        commands = commands_of([command.args for command in queue])
 
         def attempt() -> Coroutine[Any, Any, list[Any]]:
             return refusable(self._execute_admitted(strategy, commands, args, kwargs))

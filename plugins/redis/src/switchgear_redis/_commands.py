@@ -6,7 +6,7 @@ two domains, read and write, and a command belongs to the one whose loss would s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
@@ -46,6 +46,13 @@ _VARIANTS = {
     name: _COMMANDS[name]._replace(operation=_named(name, klass, idempotent))
     for name, (_options, klass, idempotent) in VARIANTS.items()
 }
+#: Those that their name alone tells, by the name as it is usually written: nearly all, found by one look.
+_PLAIN: Mapping[str | bytes, Command] = {
+    written: command
+    for name, command in _COMMANDS.items()
+    if not command.options
+    for written in (name, name.lower(), name.encode(), name.lower().encode())
+}
 #: A command that the table does not know. Under one name, since anybody may make names up.
 OTHER = Command(_named("other", "write", idempotent=False), writes=True)
 #: Taking a connection from a guarded pool by something that is not guarded itself.
@@ -61,10 +68,15 @@ OPERATIONS = tuple(command.operation for command in (*_COMMANDS.values(), OTHER,
 
 def command_of(args: Sequence[Any]) -> Command:
     """The command that `execute_command(*args)` would send."""
-    command = _known(args[0])
+    command = _PLAIN.get(args[0]) or _known(args[0])
     if command.options and len(args) > 3 and not command.options.isdisjoint(map(_text, args[1:])):  # noqa: PLR2004
         return _VARIANTS[_word(args[0])]
     return command
+
+
+def commands_of(calls: Iterable[Sequence[Any]]) -> list[Command]:
+    """`command_of` each of a pipeline's, of which there may be thousands."""
+    return [_PLAIN.get(args[0]) or command_of(args) for args in calls]
 
 
 def pipeline_of(commands: Iterable[Command]) -> Command:
