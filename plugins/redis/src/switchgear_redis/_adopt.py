@@ -9,12 +9,12 @@ T = TypeVar("T")
 
 def adopt(obj: T, guarded: Any) -> T:
     """Make the object also an instance of a guarded class, which then answers first. Doing it twice does nothing."""
-    base = type(obj)
+    base: Any = type(obj)
     if issubclass(base, guarded):
         return obj
     # class -> that and the guarded one in one. On the guarded class, which may belong to one service and goes with it;
     # and held, for a pipeline is gone in a moment, and the interpreter forgets what it has learnt with each class.
-    made: dict[type, type] | None = vars(guarded).get("switchgear_made")
+    made: dict[type, Any] | None = vars(guarded).get("switchgear_made")
     if made is None:
         made = guarded.switchgear_made = {}
     if base not in made:
