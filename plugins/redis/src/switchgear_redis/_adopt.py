@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def adopt(obj: T, guarded: Any) -> T:
+def adopt(obj: T, guarded: type) -> T:
     """Make the object also an instance of a guarded class, which then answers first. Doing it twice does nothing."""
     base: Any = type(obj)
     if issubclass(base, guarded):
@@ -16,7 +16,7 @@ def adopt(obj: T, guarded: Any) -> T:
     # and held, for a pipeline is gone in a moment, and the interpreter forgets what it has learnt with each class.
     made: dict[type, Any] | None = vars(guarded).get("switchgear_made")
     if made is None:
-        made = guarded.switchgear_made = {}
+        setattr(guarded, "switchgear_made", made := {})  # noqa: B010 - mypy knows no attribute that comes later
     if base not in made:
         # The names of the class it was: a repr, a log line or a metric label must not change by being guarded.
         names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
