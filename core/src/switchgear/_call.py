@@ -72,6 +72,10 @@ class Call:
             self.until = outer.until
             self.budget = outer.budget
 
+    def enter(self) -> None:
+        """Calls that this task makes from now on are made inside this one."""
+        _current.set(self)
+
     def leave(self) -> None:
         """Calls that this task makes from now on are made inside the one further out."""
         self.over = True
@@ -134,8 +138,6 @@ def _ended() -> None:
 
 
 _current: ContextVar[Call | None] = ContextVar("switchgear_call", default=None)
-#: Calls that this task makes from now on are made inside the one that is given.
-enter: Callable[[Call], object] = _current.set
 
 
 def remaining() -> float:

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any, ClassVar, NamedTuple, ParamSpec, TypeVar, cast, get_args
 
 from switchgear._bus import Bus
-from switchgear._call import Call, enter
+from switchgear._call import Call
 from switchgear._clock import Clock, monotonic
 from switchgear._decorate import body_of, is_coroutine_function
 from switchgear._errors import CallNotPermitted, CallTimedOut, ConfigurationError
@@ -170,7 +170,7 @@ class Pipeline:
         """
         call = Call(self, operation, domain, fn)
         call.kept = kept
-        enter(call)
+        call.enter()
         try:
             result: T = await self._stack(call)
             return result
@@ -200,7 +200,7 @@ class Pipeline:
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
             # As `run` does, for a coroutine less.
             call = Call(self, operation, "", partial(function, *args, **kwargs))
-            enter(call)
+            call.enter()
             try:
                 return await self._stack(call)
             finally:
@@ -216,7 +216,7 @@ class Pipeline:
         @wraps(fn)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             call = Call(self, operation, "", partial(fn, *args, **kwargs))
-            enter(call)
+            call.enter()
             try:
                 result: T = stack(call)
                 return result

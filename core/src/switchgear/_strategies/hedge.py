@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import anyio
 
 from switchgear._budget import RetryBudget
-from switchgear._call import Call, enter
+from switchgear._call import Call
 from switchgear._call_events import Hedged
 from switchgear._errors import ConfigurationError
 from switchgear._pipeline import CODE, Bound, Next, Strategy
@@ -85,7 +85,7 @@ class Hedge(Strategy):
                 call.tell(Hedged, after=delay)
                 under_way = True
                 again = call.again()
-                enter(again)
+                again.enter()
                 try:
                     result = await next(again)
                 except Exception:  # noqa: BLE001 - the first may still answer; if not, its error is the call's
