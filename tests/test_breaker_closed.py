@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from switchgear import CallNotPermitted, CountWindow, Reason, State, TimeWindow, Verdict, _circuit
+from switchgear import (
+    BreakerConfig,
+    CallNotPermitted,
+    CircuitBreaker,
+    CountWindow,
+    Reason,
+    State,
+    TimeWindow,
+    Verdict,
+    _circuit,
+)
 from switchgear.testing import VirtualClock
 from tests.support import Ear, Held, Said, TransitionEar, breaker_of, decided, fail, gate, hold, path, state, succeed
 
@@ -486,6 +496,30 @@ def test_a_watched_breaker_lets_no_call_pass_unseen(lock: CountingLock) -> None:
     succeed(breaker, 10)
     assert lock.taken == before
     assert watcher.seen == 10
+
+
+def test_judging_results_takes_no_lock_where_they_are_good(lock: CountingLock) -> None:
+    """Each is judged, by every way that has one. So a plugin whose results may be bad costs its good ones little."""
+    judged: list[str] = []
+
+    def judge(result: str) -> Verdict:
+        judged.append(result)
+        return Verdict.FAILURE if result == "bad" else Verdict.SUCCESS
+
+    config = BreakerConfig(window=HEALTHY_WINDOW, minimum_number_of_calls=4)
+    breaker = CircuitBreaker("b", config, classify_result=judge, clock=VirtualClock())
+    decorated = breaker(str)
+    for _ in range(4):
+        breaker.permit().succeed("good")
+    before = lock.taken
+    for _ in range(5):
+        breaker.permit().succeed("good")
+        assert decorated("good") == "good"
+    assert lock.taken == before
+    breaker.permit().succeed("bad")
+    assert decorated("bad") == "bad"
+    assert judged == ["good"] * 14 + ["bad"] * 2
+    assert breaker.snapshot().verdicts == {"SUCCESS": 14, "FAILURE": 2, "THROTTLED": 0, "EXHAUSTED": 0, "IGNORED": 0}
 
 
 def test_what_began_unseen_ends_seen_when_somebody_begins_to_listen() -> None:

@@ -117,13 +117,13 @@ class CircuitBreaker:
         roll: Callable[[], float] = roll,
     ) -> None:
         self._machine = BreakerMachine(name, config or _DEFAULT, clock(), roll, domain=domain)
+        self._machine.watched = bus is not None and bus.hears(Settled)
         self._group, self._bus = group, bus
-        self.default_lane = self.lane("")
         self._deliverer = 0  # the process in which somebody delivers events: none, if that is a fork's parent
         self.classify = classify
         self.classify_result = classify_result
         self.clock = clock
-        self._machine.watched = classify_result is not None or (bus is not None and bus.hears(Settled))
+        self.default_lane = self.lane("")
 
     def __repr__(self) -> str:
         domain = f"[{self.domain}]" if self.domain else ""
@@ -262,7 +262,7 @@ class CircuitBreaker:
 
     def listeners_changed(self) -> None:
         """Whether every call must be seen may have changed."""
-        watched = self.classify_result is not None or (self._bus is not None and self._bus.hears(Settled))
+        watched = self._bus is not None and self._bus.hears(Settled)
         timed = self._is_timed()
         with _lock:
             self._machine.watch(watched)
@@ -280,10 +280,10 @@ class CircuitBreaker:
         return lane
 
     def _is_timed(self) -> bool:
-        """Whether somebody wants to hear of every call through it."""
-        if self._bus is None or not self._bus.hears_outcomes():
+        """Whether every call through it must be looked at: its result is judged, or somebody wants to hear of it."""
+        if self._group is not None and not self._group.tells_of(self):
             return False
-        return self._group is None or self._group.tells_of(self)
+        return self.classify_result is not None or (self._bus is not None and self._bus.hears_outcomes())
 
     @property
     def machine_state(self) -> State:
@@ -413,8 +413,9 @@ class CircuitBreaker:
         return now - started
 
     def served(self, ticket: Ticket, lane: Lane, started: float, result: object) -> None:
-        if not lane.timed or not self.passed(ticket, lane, "", started, self.clock()):
-            self.settle(ticket, lane, self.judge_result(result), started)
+        verdict = self.judge_result(result)
+        if verdict.name != "SUCCESS" or not lane.timed or not self.passed(ticket, lane, "", started, self.clock()):
+            self.settle(ticket, lane, verdict, started)
 
     def passed(self, ticket: Any, lane: Lane, operation: str, started: float, now: float) -> bool:
         """Let a timed success pass the door, and tell of it. False: it has to go the locked way."""

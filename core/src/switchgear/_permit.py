@@ -50,13 +50,13 @@ class Permit:
         if now < ticket.until and now - self.started < lane.quick and self._latency is None and self.also is None:
             self.settled = True
             next(ticket.ok)
-        elif lane.timed and self._latency is None and self.also is None and self._passed(ticket, now):
-            self.settled = True
-        else:
-            self.settle(Verdict.SUCCESS if result is _UNSEEN else self._breaker.judge_result(result))
-
-    def _passed(self, ticket: Any, now: float) -> bool:
-        return self._breaker.passed(ticket, self._lane, self.operation, self.started, now)
+            return
+        verdict = Verdict.SUCCESS if result is _UNSEEN else self._breaker.judge_result(result)
+        if self.settled:  # by what the judgement did, which is foreign code
+            return
+        if verdict.name == "SUCCESS" and lane.timed and self._latency is None and self.also is None:
+            self.settled = self._breaker.passed(ticket, lane, self.operation, self.started, now)
+        self.settle(verdict)
 
     def fail(self, exc: BaseException) -> None:
         """The call raised: the exception is judged, and recorded or not accordingly."""
