@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.db.tests.support import CONFIG, Board, ask, outcome, until
 from switchgear import Breaker, CallNotPermitted, CircuitBreaker, Fallback, Pipeline, State, degraded
 from switchgear.testing import PostgresServer, VirtualClock
 from switchgear_db._probe import probe
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 pytestmark = pytest.mark.anyio
 

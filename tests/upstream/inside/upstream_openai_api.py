@@ -34,9 +34,7 @@ def sample(kind: Any, depth: int = 0) -> Any:
     """Something of the type, as JSON has it."""
     kind = getattr(kind, "__value__", kind)  # what an alias stands for
     origin, arguments = get_origin(kind) or kind, get_args(kind)
-    if origin is Annotated:
-        return sample(arguments[0], depth)
-    if origin in {Union, UnionType}:
+    if origin in {Annotated, Union, UnionType}:
         return None if NoneType in arguments else sample(arguments[0], depth)
     if origin is Literal:
         return arguments[0]
