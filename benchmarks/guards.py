@@ -143,8 +143,10 @@ async def _pair(what: str) -> AsyncIterator[tuple[Any, Any]]:
             yield bare, Switchgear().guard(client, backend, name="service", breaker=breaker)
 
 
-def measure(what: str, rounds: int) -> tuple[float, float]:
-    """Microseconds of a bare and of a guarded call, medians over rounds."""
+def measure(what: str, rounds: int) -> tuple[float, float, float]:
+    """Microseconds of a bare and of a guarded call, medians over rounds, and the median of the rounds' ratios: where
+    the machine's own speed changes from round to round, that is the steadier one.
+    """
     _, ask, calls, _ = CASES[what]
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
@@ -165,7 +167,7 @@ def measure(what: str, rounds: int) -> tuple[float, float]:
             figures = interleave(runs, rounds=rounds, against=("bare",))
         finally:
             loop.run_until_complete(pair.__aexit__(None, None, None))
-    return figures["bare"].median, figures["guarded"].median
+    return figures["bare"].median, figures["guarded"].median, figures["guarded"].ratios["bare"]
 
 
 def main() -> None:
@@ -173,10 +175,11 @@ def main() -> None:
     parser.add_argument("what", nargs="*", choices=[[], *CASES], help="which calls (default: all)")
     parser.add_argument("--rounds", type=int, default=100, help="interleaved rounds of each (default 100)")
     options = parser.parse_args()
-    print("| call | bare, us | guarded, us | x bare | goal |\n|---|---|---|---|---|")
+    print("| call | bare, us | guarded, us | x bare | by round | goal |\n|---|---|---|---|---|---|")
     for what in options.what or CASES:
-        bare, guarded = measure(what, options.rounds)
-        print(f"| {what} | {bare:,.0f} | {guarded:,.0f} | {guarded / bare:.3f} | {CASES[what][3]} |", flush=True)
+        bare, guarded, by_round = measure(what, options.rounds)
+        ratios = f"{guarded / bare:.3f} | {by_round:.3f}"
+        print(f"| {what} | {bare:,.0f} | {guarded:,.0f} | {ratios} | {CASES[what][3]} |", flush=True)
 
 
 if __name__ == "__main__":
