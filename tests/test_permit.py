@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from switchgear import CallNotPermitted, Permit, State, Verdict
+from switchgear import BreakerConfig, CallNotPermitted, CircuitBreaker, Permit, State, Verdict
 from switchgear.testing import VirtualClock
 from tests.support import DOWN, Said, breaker_of, half_open, state, succeed
 
@@ -42,6 +42,24 @@ def test_it_is_settled_once(first: str, second: str, *, busy: bool) -> None:
     expected = {"SUCCESS": 8} if busy else {}
     expected[verdict] = expected.get(verdict, 0) + 1
     assert (counted, snapshot.in_flight, snapshot.late) == (expected, 0, 0)
+
+
+def test_what_is_settled_while_its_result_is_judged_is_not_settled_again() -> None:
+    """To judge is foreign code's: it may give the permit back."""
+    permits: list[Permit] = []
+
+    def judge(_result: object) -> Verdict:
+        for permit in permits:
+            permit.release()
+        return Verdict.SUCCESS
+
+    breaker = CircuitBreaker("b", BreakerConfig(minimum_number_of_calls=4), classify_result=judge, clock=VirtualClock())
+    for _ in range(4):
+        breaker.permit().succeed(7)
+    permits.append(breaker.permit())
+    permits[0].succeed(7)
+    snapshot = breaker.snapshot()
+    assert (snapshot.verdicts["SUCCESS"], snapshot.verdicts["IGNORED"], snapshot.in_flight) == (4, 1, 0)
 
 
 def test_a_block_settles_by_what_it_does() -> None:

@@ -5,7 +5,8 @@ It compares its start with `slot.until` (the door), ticks `slot.started`, and at
 `slot.ok`; both ticks are `next()` on an `itertools.count`, which is atomic. Everything else (another state, a young
 window, a failure, a slow call, the turn of a slot) finds the door shut, `until` in the past, and takes the locked way
 through the machine. So one comparison stands for "closed, no ramp, enough calls, same era, nobody watching". Where
-calls are timed, `quick` is below every duration, and the breaker does the same for them and tells of each.
+calls are timed, `quick` is below every duration, and the breaker does the same for them, judges results and tells of
+each.
 
 A slot covers a slice of time. Calls that started in a slot which ended longer ago than `slow` seconds, and have not
 left, are overdue: that is how calls that hang count before they return, for one tick a call. Slots that all calls have
@@ -105,11 +106,11 @@ class Lane:
 
     @property
     def timed(self) -> bool:
-        """Whether somebody wants to hear of every call: then none passes the door unseen."""
+        """Whether every call is looked at, since results are judged or somebody wants to hear of each."""
         return self.quick < 0
 
     def time(self, timed: bool) -> None:
-        """Let calls be heard of, or let them pass again."""
+        """Let calls be looked at, or let them pass again."""
         self.quick = SHUT if timed else min(self.slow, self.tolerated)
 
     def turn(self, generation: int, now: float, horizon: float) -> None:

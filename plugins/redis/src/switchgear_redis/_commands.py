@@ -46,7 +46,7 @@ _VARIANTS = {
     name: _COMMANDS[name]._replace(operation=_named(name, klass, idempotent))
     for name, (_options, klass, idempotent) in VARIANTS.items()
 }
-#: Those that their name alone tells, by the name as it is usually written: nearly all, found by one look.
+#: Those that their name alone tells, by the name as it is usually written: what most commands of a pipeline are.
 _PLAIN: Mapping[str | bytes, Command] = {
     written: command
     for name, command in _COMMANDS.items()
@@ -68,7 +68,7 @@ OPERATIONS = tuple(command.operation for command in (*_COMMANDS.values(), OTHER,
 
 def command_of(args: Sequence[Any]) -> Command:
     """The command that `execute_command(*args)` would send."""
-    command = _PLAIN.get(args[0]) or _known(args[0])
+    command = _known(args[0])
     if command.options and len(args) > 3 and not command.options.isdisjoint(map(_text, args[1:])):  # noqa: PLR2004
         return _VARIANTS[_word(args[0])]
     return command
