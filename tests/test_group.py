@@ -475,10 +475,14 @@ def test_closed_is_told_without_a_look_at_the_clock() -> None:
 
 
 def test_explain_is_of_whatever_is_worst_off() -> None:
-    """The main; while that is closed, a branch that is not; or the domain that was asked for."""
+    """The main; while that is closed, a branch that is not, or has bad calls in its window; or the domain that was
+    asked for. The main has none to tell of: it watches none while it is closed."""
     group = group_of()
     call(group, "b")
     assert group.explain().domain == ""
+    call(group, "c", Verdict.FAILURE)
+    assert str(group.explain()).endswith("in its window: 1.00 failed and 0.00 slow of 1.")
+    assert group.explain().domain == "c"
     fell(group, "a")
     assert str(group.explain()).startswith("s[a] is OPEN")
     assert str(group.explain("b")).startswith("s[b] is CLOSED")

@@ -170,14 +170,15 @@ class BreakerGroup:
 
     def explain(self, domain: str | None = None) -> Explanation:
         """Why the service, or one domain of it, is as it is. Without a domain: the main, or while that is closed the
-        branch that is worst off.
+        branch that is worst off, if any is off at all.
         """
         if domain is not None:
             return self.branch(domain).explain()
         if self.main.state is State.CLOSED:
-            for branch in list(self._branches.values()):
-                if branch.state is not State.CLOSED:
-                    return branch.explain()
+            told = [branch.snapshot() for branch in list(self._branches.values())]
+            worst = max(told, key=_how_bad, default=None)
+            if worst is not None and any(_how_bad(worst)):
+                return self.branch(worst.domain).explain()
         return self.main.explain()
 
     def force_open(self, reason: str, *, for_: float | None = None) -> None:
@@ -241,3 +242,7 @@ class BreakerGroup:
     def _drop(self, domain: str) -> None:
         self._branches.pop(domain, None)  # another thread may have been quicker
         self._ways = {way: found for way, found in self._ways.copy().items() if way[0] != domain}
+
+
+def _how_bad(one: Snapshot) -> tuple[bool, float]:
+    return one.state is not State.CLOSED, max(one.failure_rate, one.slow_call_rate)
